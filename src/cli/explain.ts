@@ -1,0 +1,100 @@
+import Table from "cli-table3";
+import type { Command } from "commander";
+import { explain } from "../tensor/explain.ts";
+import { hashRandom, predictionCount } from "../text/index.ts";
+import { onDevice } from "./devices.ts";
+import { UsageError } from "./errors.ts";
+import { addRunOptions, addSizeOptions, type RunOptions, type SizeOptions, sizesOf } from "./options.ts";
+import { colorsOf, print, printJson, type Terminal } from "./terminal.ts";
+import { batchTensors, makeBert, trainingStep } from "./trainBert.ts";
+
+interface ExplainOptions extends SizeOptions, RunOptions {
+  readonly source?: string;
+}
+
+type Explanation = ReturnType<typeof explain>;
+
+export function addExplainCommand(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("explain")
+    .description("show the kernels that one training step of BERT becomes")
+    .option("--source <name>", "print the source of one kernel instead");
+  addRunOptions(addSizeOptions(command), "print one JSON object").action(async (options: ExplainOptions) => {
+    const explanation = await onDevice(options.device, 0, async () => explainStep(options));
+    if (options.source !== undefined) showSource(terminal, explanation, options.source);
+    else if (options.json) showJson(terminal, explanation);
+    else showTable(terminal, explanation);
+  });
+}
+
+/** The kernels of a training step on a batch of these sizes; nothing is computed. */
+function explainStep(options: ExplainOptions): Explanation {
+  const { batch: batchSize, length: sequenceLength, vocab } = options;
+  const model = makeBert(vocab, sequenceLength, sizesOf(options));
+  const step = trainingStep(model, { steps: 1, learningRate: 1e-3 });
+  const maxPredictions = predictionCount(sequenceLength, sequenceLength);
+  const random = hashRandom(0);
+  const ids = (rows: number, columns: number, bound: number) =>
+    Int32Array.from({ length: rows * columns }, () => random.below(bound));
+  const inputIds = ids(batchSize, sequenceLength, vocab);
+  const batch = batchTensors({
+    batchSize,
+    sequenceLength,
+    maxPredictions,
+    inputIds,
+    attentionMask: new Int32Array(inputIds.length).fill(1),
+    positions: ids(batchSize, maxPredictions, sequenceLength),
+    labels: ids(batchSize, maxPredictions, vocab),
+    denseLabels: inputIds,
+  });
+  return explain(step, ...batch);
+}
+
+function showSource(terminal: Terminal, { kernels }: Explanation, name: string): void {
+  const sources = new Set(kernels.filter((kernel) => kernel.name === name).map(({ source }) => source));
+  if (sources.size === 0) {
+    const names = [...new Set(kernels.map((kernel) => kernel.name))];
+    throw new UsageError(`no kernel is named ${name}; the kernels are ${names.join(", ")}`);
+  }
+  for (const source of sources) print(terminal, source);
+}
+
+function showJson(terminal: Terminal, { kernels, bytes, flops, peakBytes }: Explanation): void {
+  const plain = kernels.map(({ source: _, ...kernel }) => kernel);
+  printJson(terminal, { kernels: plain, bytes, flops, peakBytes });
+}
+
+function showTable(terminal: Terminal, { kernels, bytes, flops, peakBytes }: Explanation): void {
+  const count = (value: number) => value.toLocaleString("en");
+  const table = new Table({
+    head: ["#", "kernel", "template", "bytes", "flops", "ops"],
+    colAligns: ["right", "left", "left", "right", "right", "left"],
+    colWidths: [null, null, null, null, null, opsWidth(terminal)],
+    wordWrap: true,
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
+    chars: withoutLines,
+  });
+  for (const [i, { name, template, bytes, flops, ops }] of kernels.entries()) {
+    table.push([i, name, template, count(bytes), count(flops), ops.join(" ")]);
+  }
+  print(terminal, table.toString().replace(/ +$/gm, ""));
+  print(terminal);
+  const colors = colorsOf(terminal);
+  print(
+    terminal,
+    `${colors.bold(`${kernels.length} kernels`)}, ${count(bytes)} bytes moved, ${count(flops)} floating-point operations, ` +
+      `${count(peakBytes)} bytes of temporary memory`,
+  );
+}
+
+/** Columns and rows are told apart by space alone. */
+const withoutLines = {
+  ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
+  ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
+  ...{ left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "" },
+};
+
+/** Ops are many: they take what is left of the line, and wrap. */
+function opsWidth(terminal: Terminal): number {
+  return Math.max(40, (terminal.stdout.columns ?? 160) - 80);
+}

@@ -1,0 +1,27 @@
+import type { Value } from "../../graph/node.ts";
+import type { Group } from "../schedule/groups.ts";
+import type { LoweringScope } from "./compute.ts";
+import { lowerContract } from "./contract.ts";
+import type { LoweredGroup } from "./loops.ts";
+import { lowerMap } from "./map.ts";
+import { lowerReduce } from "./reduce.ts";
+import { lowerRow } from "./row.ts";
+import { lowerScatter } from "./scatter.ts";
+
+/** Writes a group as loops. `inMemory` tells what other kernels or the program's inputs have put in memory. */
+export function lowerGroup(group: Group, inMemory: (value: Value) => boolean): LoweredGroup {
+  const scope: LoweringScope = { group, inMemory };
+  const { template } = group;
+  switch (template.kind) {
+    case "map":
+      return lowerMap(scope, template);
+    case "row":
+      return lowerRow(scope, template);
+    case "reduce":
+      return lowerReduce(scope, template);
+    case "contract":
+      return lowerContract(scope, template);
+    case "scatter":
+      return lowerScatter(scope, template);
+  }
+}

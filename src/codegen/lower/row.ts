@@ -1,0 +1,142 @@
+import { InternalError } from "../../graph/errors.ts";
+import type { Value } from "../../graph/node.ts";
+import { numel } from "../../graph/shape.ts";
+import { type Expression, linearize } from "../index/expression.ts";
+import type { Buffer } from "../kernel/ir.ts";
+import * as s from "../kernel/scalars.ts";
+import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
+import { Accumulator } from "./accumulate.ts";
+import { Block, Names } from "./block.ts";
+import { Computation, type LoweringScope, scalarType } from "./compute.ts";
+import { elementLoop, type LoweredGroup, storeAll } from "./loops.ts";
+import { planPasses, type RowPasses } from "./passes.ts";
+
+type RowTemplate = Extract<Template, { kind: "row" }>;
+
+/**
+ * Rows, each computed in a few passes over its elements: a pass ends where the next needs its reduction's result. Wide
+ * values that several passes need and that cost something are kept in a row of scratch, or read back from where the
+ * kernel stores them anyway.
+ */
+export function lowerRow(scope: LoweringScope, template: RowTemplate): LoweredGroup {
+  return new RowWriter(scope, template, false).write() ?? (new RowWriter(scope, template, true).write() as LoweredGroup);
+}
+
+class RowWriter {
+  readonly #scope: LoweringScope;
+  readonly #template: RowTemplate;
+  readonly #single: boolean;
+  readonly #computation: Computation;
+  readonly #passes: RowPasses;
+  readonly #scratch = new Map<Value, Buffer>();
+  readonly #width: number;
+
+  constructor(scope: LoweringScope, template: RowTemplate, single: boolean) {
+    this.#scope = scope;
+    this.#template = template;
+    this.#single = single;
+    this.#computation = new Computation(scope);
+    this.#passes = planPasses(scope, template);
+    const { length } = template;
+    this.#width = single ? 1 : length >= 64 ? 16 : length >= 8 ? 8 : length >= 4 ? 4 : 1;
+    for (const value of this.#passes.kept.keys()) {
+      if (scope.group.stores.has(value)) continue;
+      const name = `row${this.#scratch.size}`;
+      this.#scratch.set(value, { name, type: scalarType(value.dtype), length, access: "scratch" });
+    }
+  }
+
+  write(): LoweredGroup | undefined {
+    const block = new Block(new Names());
+    const { rows, length } = this.#template;
+    block.loops("i", rows, "grid", (row, indices) => {
+      this.#passes.passes.forEach((_, pass) => this.#writePass(row, indices, pass));
+      for (const value of this.#passes.reductions) this.#computation.unbind(value);
+    });
+    if (this.#computation.needsScalarLoops && !this.#single) return undefined;
+    const scratch = [...this.#scratch.values()];
+    const flops = this.#passes.operations * numel(rows) * length;
+    return { group: this.#scope.group, body: block.statements, buffers: this.#computation.buffers, scratch, flops };
+  }
+
+  #coordinates(rows: readonly Expression[], element: Expression): Coordinates {
+    const { rows: narrowShape, length } = this.#template;
+    return { narrow: rows, narrowShape, wide: [...rows, element], wideShape: [...narrowShape, length] };
+  }
+
+  #indexOf(value: Value, coordinates: Coordinates): Expression[] {
+    const place = placeOf(value.shape, coordinates);
+    if (place === undefined) throw new InternalError(`row kernel: ${value.node.op} has no place in the row`);
+    return place.index;
+  }
+
+  #writePass(row: Block, rows: readonly Expression[], pass: number): void {
+    const { reductions, wideStores, narrowStores } = this.#passes.passes[pass];
+    const accumulators = reductions.map((value) => new Accumulator(row, value, this.#width));
+    const needed = reductions.length > 0 || wideStores.length > 0;
+    if (needed) {
+      elementLoop(row, this.#template.length, this.#width, "loop", (inner, element, lane) => {
+        this.#writeElement(inner, this.#coordinates(rows, element), element, lane, pass, accumulators);
+      });
+    }
+    this.#computation.forget();
+    for (const accumulator of accumulators) this.#computation.bind(accumulator.value, row.let(accumulator.result()));
+    // Index variables of a loop are meaningless here: narrow values use the rows' alone.
+    const coordinates = this.#coordinates(rows, rows[0] ?? linearize([], []));
+    const narrow: Coordinates = { ...coordinates, wide: coordinates.narrow, wideShape: coordinates.narrowShape };
+    storeAll(
+      row,
+      this.#computation,
+      narrowStores.map((value) => ({
+        value,
+        index: this.#indexOf(value, narrow),
+        position: linearize(rows, this.#template.rows),
+      })),
+    );
+  }
+
+  #writeElement(
+    inner: Block,
+    coordinates: Coordinates,
+    element: Expression,
+    lane: Expression | undefined,
+    pass: number,
+    accumulators: readonly Accumulator[],
+  ): void {
+    const computation = this.#computation;
+    const position = linearize(coordinates.wide, coordinates.wideShape);
+    const bound: Value[] = [];
+    computation.forget();
+    for (const [value, from] of this.#passes.kept) {
+      if (pass < from || !this.#passes.uses(value, pass)) continue;
+      const [buffer, at] = this.#keptAt(value, position, element);
+      if (pass === from) {
+        const scalar = inner.let(computation.element(value, this.#indexOf(value, coordinates), inner));
+        inner.store(buffer, at, scalar);
+        computation.bind(value, scalar);
+      } else {
+        computation.bind(value, s.load(buffer, at));
+      }
+      bound.push(value);
+    }
+    for (const accumulator of accumulators) {
+      const [input] = accumulator.value.node.inputs;
+      accumulator.add(inner, computation.element(input, this.#indexOf(input, coordinates), inner), lane);
+    }
+    const { wideStores } = this.#passes.passes[pass];
+    storeAll(
+      inner,
+      computation,
+      wideStores
+        .filter((value) => !bound.includes(value))
+        .map((value) => ({ value, index: this.#indexOf(value, coordinates), position })),
+    );
+    for (const value of bound) computation.unbind(value);
+  }
+
+  /** Where a kept value lies: its own output, or scratch of the length of a row. */
+  #keptAt(value: Value, position: Expression, element: Expression): [Buffer, Expression] {
+    const scratch = this.#scratch.get(value);
+    return scratch ? [scratch, element] : [this.#computation.bufferOf(value), position];
+  }
+}

@@ -1,0 +1,61 @@
+import { numel } from "../../graph/shape.ts";
+import { typed } from "../../ops/table.ts";
+import { InternalError } from "../../graph/errors.ts";
+import { delinearize, type Expression, linearize } from "../index/expression.ts";
+import * as s from "../kernel/scalars.ts";
+import type { Template } from "../schedule/groups.ts";
+import { Block, Names } from "./block.ts";
+import { Computation, type LoweringScope, scalarType } from "./compute.ts";
+import { elementLoop, type LoweredGroup } from "./loops.ts";
+
+/**
+ * Additions at indices that are data: the base is copied, then contributions are added in the order of their index, so
+ * that results repeat to the bit.
+ */
+export function lowerScatter(scope: LoweringScope, template: Extract<Template, { kind: "scatter" }>): LoweredGroup {
+  return writeScatter(scope, template, false) ?? (writeScatter(scope, template, true) as LoweredGroup);
+}
+
+function writeScatter(
+  scope: LoweringScope,
+  { target }: Extract<Template, { kind: "scatter" }>,
+  single: boolean,
+): LoweredGroup | undefined {
+  const node = typed(target.node);
+  if (node.op !== "scatterAdd") throw new InternalError(`scatter kernel: ${node.op} is no scatterAdd`);
+  const { dim } = node.attrs;
+  const [base, index, source] = node.inputs;
+  const computation = new Computation(scope);
+  const block = new Block(new Names());
+  const buffer = computation.bufferOf(target);
+  const count = numel(target.shape);
+  elementLoop(block, count, single ? 1 : count >= 8 ? 8 : 1, "grid", (inner, position) => {
+    computation.forget();
+    inner.store(buffer, position, computation.element(base, delinearize(position, target.shape), inner));
+  });
+
+  const size = target.shape[dim];
+  const inner = source.shape[source.shape.length - 1] ?? 1;
+  const width = single || dim === source.shape.length - 1 ? 1 : inner >= 8 ? 8 : inner >= 4 ? 4 : 1;
+  block.loops("k", source.shape.slice(0, -1), "loop", (at, outer) => {
+    elementLoop(at, inner, width, "loop", (body, last) => {
+      computation.forget();
+      const where: Expression[] = source.shape.length === 0 ? [] : [...outer, last];
+      const raw = s.cast(computation.element(index, where, body), "i32");
+      const inside = s.binary("lt", s.bitcast(raw, "u32"), s.constant("u32", size));
+      const safe = body.letIndex(s.select(inside, raw, s.constant("i32", 0)), 0, Math.max(size - 1, 0));
+      if (safe.needsVector) computation.needsScalarLoops = true;
+      const element = computation.element(source, where, body);
+      const position = linearize(
+        where.map((expression, d) => (d === dim ? safe.index : expression)),
+        target.shape,
+      );
+      // Where the index is outside, nothing (that is, -0) is added to element 0 of the dim.
+      const nothing = s.constant(scalarType(target.dtype), target.dtype === "f32" ? -0 : 0);
+      body.store(buffer, position, s.binary("add", s.load(buffer, position), s.select(inside, element, nothing)));
+    });
+  });
+  if (computation.needsScalarLoops && !single) return undefined;
+  const flops = numel(source.shape);
+  return { group: scope.group, body: block.statements, buffers: computation.buffers, scratch: [], flops };
+}

@@ -1,0 +1,288 @@
+import { DTypeError, InternalError } from "../graph/errors.ts";
+import { topologicalOrder, type Value } from "../graph/node.ts";
+import { formatShape, numel } from "../graph/shape.ts";
+import { expandComposites } from "../ops/expand.ts";
+import type { Expression } from "./index/expression.ts";
+import { equal } from "./index/expression.ts";
+import type { Buffer, Kernel, Statement } from "./kernel/ir.ts";
+import { expandMath } from "./kernel/math.ts";
+import { placeLets } from "./kernel/placeLets.ts";
+import { mapStatements, walkScalars } from "./kernel/scalars.ts";
+import { lowerGroup } from "./lower/lower.ts";
+import type { LoweredGroup } from "./lower/loops.ts";
+import { type Fusion, fuse } from "./schedule/fuse.ts";
+import type { Group } from "./schedule/groups.ts";
+import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
+import { mergeNeighbours, type MergedGroup } from "./schedule/neighbours.ts";
+import { orderGroups, readsOf } from "./schedule/order.ts";
+import { simplify } from "./schedule/simplify.ts";
+import type { Target } from "./target.ts";
+
+/** What a program is planned from: the graph with its boundary. */
+export interface ProgramGraph {
+  readonly inputs: readonly {
+    readonly value: Value;
+    readonly region?: { readonly arena: number; readonly byteOffset: number };
+  }[];
+  readonly outputs: readonly Value[];
+  readonly writes: readonly { readonly input: number; readonly value: Value }[];
+}
+
+/** One kernel of a plan with what its buffers are bound to, scratch included, in order. */
+export interface PlannedKernel {
+  readonly kernel: Kernel;
+  readonly bindings: readonly Placement[];
+  readonly template: string;
+  /** Ops in it, composites by their own name. */
+  readonly ops: readonly string[];
+  readonly bytes: number;
+  readonly flops: number;
+  readonly stopped: readonly string[];
+}
+
+/** Kernels in order, and where everything lies. */
+export interface Plan {
+  readonly kernels: readonly PlannedKernel[];
+  readonly workspaceBytes: number;
+  /** Inputs that are not regions: where they are copied before the kernels run. */
+  readonly uploads: readonly { readonly input: number; readonly byteOffset: number }[];
+  readonly outputs: readonly Placement[];
+  /** Cells whose new content could not be computed in place: copied after the kernels have run. */
+  readonly copies: readonly { readonly from: Placement; readonly input: number; readonly length: number }[];
+}
+
+/**
+ * Plans a program: composites are expanded, equal work merged, kernels formed and ordered, memory assigned, loops
+ * written. @throws DTypeError for a dtype that the target lacks.
+ */
+export function planProgram(program: ProgramGraph, target: Target): Plan {
+  return new Planner(program, target).plan();
+}
+
+class Planner {
+  readonly #program: ProgramGraph;
+  readonly #target: Target;
+  readonly #inputIndex: ReadonlyMap<Value, number>;
+  readonly #isInput = (value: Value): boolean => this.#inputIndex.has(value);
+  #origins: ReadonlyMap<unknown, string> = new Map();
+
+  constructor(program: ProgramGraph, target: Target) {
+    this.#program = program;
+    this.#target = target;
+    this.#inputIndex = new Map(program.inputs.map(({ value }, i) => [value, i]));
+  }
+
+  plan(): Plan {
+    const { outputs, writes } = this.#program;
+    const asked = [...outputs, ...writes.map(({ value }) => value)];
+    const expansion = expandComposites(asked, this.#isInput);
+    this.#origins = expansion.originOf;
+    const expanded = asked.map(expansion.valueOf);
+    const simplified = simplify(expanded, this.#isInput);
+    const roots = expanded.map(simplified.valueOf);
+    this.#checkTypes(roots);
+    const fusion = fuse(simplified.order, roots, this.#isInput);
+    const stored = roots.map((root) => fusion.rootStorage.get(root) ?? root);
+    const written = writes.map(({ input }, i) => ({ input, value: stored[outputs.length + i] }));
+
+    const reads = new Map(fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput)]));
+    const order = orderGroups(fusion, reads, this.#overwrites(fusion, reads, written));
+    const lowered = order.map((group) =>
+      lowerGroup(group, (value) => this.#isInput(value) || (fusion.ownerOf.has(value) && fusion.ownerOf.get(value) !== group)),
+    );
+    const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored.slice(0, outputs.length)));
+    const steps = mergeNeighbours(lowered, (value) => this.#regionOf(value, inPlace));
+    return this.#assemble(steps, stored.slice(0, outputs.length), written, inPlace);
+  }
+
+  #checkTypes(roots: readonly Value[]): void {
+    for (const node of topologicalOrder(roots, this.#isInput)) {
+      for (const value of [...node.outputs, ...node.inputs]) {
+        if (this.#target.dtypes.includes(value.dtype)) continue;
+        throw new DTypeError(
+          `${node.op}: ${value.dtype} ${formatShape(value.shape)} on ${this.#target.name}, which has ` +
+            `${this.#target.dtypes.join(", ")}; use the reference device`,
+        );
+      }
+    }
+  }
+
+  /** Kernels that should run before others because those overwrite what these read. */
+  #overwrites(
+    fusion: Fusion,
+    reads: ReadonlyMap<Group, ReadonlySet<Value>>,
+    written: readonly { readonly input: number; readonly value: Value }[],
+  ) {
+    return written.flatMap(({ input, value }) => {
+      const old = this.#program.inputs[input].value;
+      const then = fusion.ownerOf.get(value);
+      if (then === undefined) return [];
+      return fusion.groups.filter((group) => reads.get(group)?.has(old)).map((first) => ({ first, then }));
+    });
+  }
+
+  /**
+   * Which values are computed straight into the cell that takes them: those whose kernel runs after all readers of the
+   * old content, or is itself the last and reads it only where it writes. A value that such a kernel turns into the new
+   * content, element by element, may lie in the cell before.
+   */
+  #writeInPlace(
+    lowered: readonly LoweredGroup[],
+    fusion: Fusion,
+    written: readonly { readonly input: number; readonly value: Value }[],
+    outputs: ReadonlySet<Value>,
+  ): Map<Value, number> {
+    const position = new Map(lowered.map(({ group }, i) => [group, i]));
+    const lastRead = (value: Value): number => lowered.findLastIndex(({ buffers, group }) => buffers.has(value) && !group.stores.has(value));
+    const inPlace = new Map<Value, number>();
+    for (const { input, value } of written) {
+      const owner = fusion.ownerOf.get(value);
+      const at = owner && position.get(owner);
+      if (at === undefined || inPlace.has(value)) continue;
+      const old = this.#program.inputs[input].value;
+      const last = lastRead(old);
+      if (last > at || (last === at && !readsWhereItWrites(lowered[at], old, value))) continue;
+      inPlace.set(value, input);
+      if (last < 0) this.#placeBefore(lowered[at], value, input, fusion, lastRead, at, outputs, inPlace);
+    }
+    return inPlace;
+  }
+
+  /** Lets a temporary that is turned into the cell's content element by element lie in the cell. */
+  #placeBefore(
+    kernel: LoweredGroup,
+    value: Value,
+    input: number,
+    fusion: Fusion,
+    lastRead: (value: Value) => number,
+    at: number,
+    outputs: ReadonlySet<Value>,
+    inPlace: Map<Value, number>,
+  ): void {
+    if (kernel.group.template.kind !== "map") return;
+    for (const source of kernel.buffers.keys()) {
+      const temporary = fusion.ownerOf.has(source) && fusion.ownerOf.get(source) !== kernel.group;
+      if (!temporary || inPlace.has(source) || outputs.has(source) || lastRead(source) !== at) continue;
+      if (numel(source.shape) !== numel(value.shape) || source.dtype !== value.dtype) continue;
+      if (!readsWhereItWrites(kernel, source, value)) continue;
+      inPlace.set(source, input);
+      return;
+    }
+  }
+
+  #regionOf(value: Value, inPlace: ReadonlyMap<Value, number>) {
+    const input = inPlace.get(value) ?? this.#inputIndex.get(value);
+    const region = input === undefined ? undefined : this.#program.inputs[input].region;
+    return region && input !== undefined ? { ...region, input } : undefined;
+  }
+
+  #assemble(
+    steps: readonly MergedGroup[],
+    outputs: readonly Value[],
+    written: readonly { readonly input: number; readonly value: Value }[],
+    inPlace: ReadonlyMap<Value, number>,
+  ): Plan {
+    const end = steps.length;
+    const lives = new Map<Value | Buffer, { from: number; to: number; bytes: number }>();
+    const touch = (key: Value | Buffer, bytes: number, step: number): void => {
+      const life = lives.get(key);
+      if (life) life.to = Math.max(life.to, step);
+      else lives.set(key, { from: step, to: step, bytes });
+    };
+    const uploaded = new Set<number>();
+    const isRegion = (input: number): boolean => this.#program.inputs[input].region !== undefined;
+    const needsWorkspace = (value: Value): boolean => {
+      if (inPlace.has(value)) return false;
+      const input = this.#inputIndex.get(value);
+      return input === undefined || !isRegion(input);
+    };
+    const use = (value: Value, step: number): void => {
+      if (!needsWorkspace(value)) return;
+      const input = this.#inputIndex.get(value);
+      if (input !== undefined) {
+        uploaded.add(input);
+        touch(value, elementBytes(value), -1);
+      }
+      touch(value, elementBytes(value), step);
+    };
+    steps.forEach(({ lowered: { buffers, scratch } }, step) => {
+      for (const value of buffers.keys()) use(value, step);
+      for (const buffer of scratch) touch(buffer, buffer.length * 4, step);
+    });
+    for (const value of outputs) use(value, end);
+    const copied = written.filter(({ input, value }) => inPlace.get(value) !== input);
+    for (const { value } of copied) use(value, end);
+
+    const lifetimes: Lifetime<Value | Buffer>[] = [...lives].map(([key, life]) => ({ key, ...life }));
+    const { offsets, bytes } = planMemory(lifetimes);
+    const placementOf = (key: Value | Buffer): Placement => {
+      const byteOffset = offsets.get(key);
+      if (byteOffset !== undefined) return { kind: "workspace", byteOffset };
+      const value = key as Value; // scratch always has an offset
+      const input = inPlace.get(value) ?? this.#inputIndex.get(value);
+      if (input === undefined) throw new InternalError(`plan: ${value.node.op} lies nowhere`);
+      return { kind: "input", input };
+    };
+    return {
+      kernels: steps.map((step, i) => this.#finish(step, i, placementOf)),
+      workspaceBytes: bytes,
+      uploads: [...uploaded].map((input) => ({
+        input,
+        byteOffset: offsets.get(this.#program.inputs[input].value) ?? 0,
+      })),
+      outputs: outputs.map(placementOf),
+      copies: copied.map(({ input, value }) => ({ from: placementOf(value), input, length: numel(value.shape) })),
+    };
+  }
+
+  /** Expands the math that the target lacks, names shared values, and gives the kernel its name. */
+  #finish(step: MergedGroup, index: number, placementOf: (key: Value | Buffer) => Placement): PlannedKernel {
+    const { group, body, buffers, scratch, flops } = step.lowered;
+    const memo = new Map();
+    const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics), memo);
+    const ops = this.#opsOf(group);
+    const parameters = [...buffers.values()];
+    const kernel: Kernel = {
+      name: `${group.template.kind}${index}_${ops.slice(0, 3).join("_") || "copy"}`,
+      buffers: [...parameters, ...scratch],
+      body: placeLets(expanded),
+    };
+    return {
+      kernel,
+      bindings: [...[...buffers.keys()].map(placementOf), ...scratch.map(placementOf)],
+      template: group.template.kind,
+      ops,
+      bytes: parameters.reduce((total, buffer) => total + buffer.length * 4, 0),
+      flops,
+      stopped: [...group.stopped],
+    };
+  }
+
+  #opsOf(group: Group): string[] {
+    const names = new Set<string>();
+    for (const { node } of group.members) names.add(this.#origins.get(node) ?? node.op);
+    return [...names];
+  }
+}
+
+/** Whether a kernel reads `old` only at the very index at which it stores `value`, so that both may share memory. */
+function readsWhereItWrites(kernel: LoweredGroup, old: Value, value: Value): boolean {
+  const { kind } = kernel.group.template;
+  if (kind !== "map" && kind !== "contract") return false;
+  const source = kernel.buffers.get(old);
+  const target = kernel.buffers.get(value);
+  if (source === undefined || target === undefined) return false;
+  const stores: Expression[] = [];
+  const visit = (statements: readonly Statement[]): void => {
+    for (const statement of statements) {
+      if (statement.kind === "for" || statement.kind === "if") visit(statement.body);
+      if (statement.kind === "store" && statement.buffer === target) stores.push(statement.index);
+    }
+  };
+  visit(kernel.body);
+  let same = true;
+  walkScalars(kernel.body, (scalar) => {
+    if (scalar.kind === "load" && scalar.buffer === source && !stores.some((index) => equal(index, scalar.index))) same = false;
+  });
+  return same;
+}

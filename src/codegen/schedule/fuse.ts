@@ -1,0 +1,377 @@
+import { InternalError } from "../../graph/errors.ts";
+import type { Node, Value } from "../../graph/node.ts";
+import { numel } from "../../graph/shape.ts";
+import { build } from "../../ops/build.ts";
+import { definitionOf, typed } from "../../ops/table.ts";
+import { type Coordinates, coordinatesOf, type Group, placeOf, readsInPlace, type Template } from "./groups.ts";
+import { basesOf, behindReshapes } from "./views.ts";
+
+/** Operations that cost far more than a multiplication: their results are stored rather than computed again. */
+const expensive: ReadonlySet<string> = new Set([
+  "exp", "log", "sin", "cos", "tanh", "erf", "pow", "threefry2x32", "gather", "div", "sqrt",
+]);
+/** Up to this many cheap operations are done again instead of storing a wide value. */
+const recomputeBudget = 6;
+/** How many recent groups are tried for merging with what reads the same data. */
+const mergeWindow = 12;
+
+/** Which kernel computes what, and what lies in memory. */
+export interface Fusion {
+  readonly groups: readonly Group[];
+  /** The group in whose loops a value is computed; undefined for inputs and for values computed wherever they are read. */
+  readonly homeOf: ReadonlyMap<Value, Group>;
+  /** The group that writes a value to memory. */
+  readonly ownerOf: ReadonlyMap<Value, Group>;
+  /** Where each root's elements lie: a stored value or input of the same elements in the same order. */
+  readonly rootStorage: ReadonlyMap<Value, Value>;
+}
+
+/**
+ * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, products and scatters found
+ * groups; elementwise ops join the group that computes one of their operands if they read it in place, or else stay
+ * free: computed by whoever reads them, from memory. A value that another group needs is stored, or computed again from
+ * narrow values where that is cheap (so a layer norm keeps its mean and scale, not its result).
+ */
+export function fuse(order: readonly Node[], roots: readonly Value[], isInput: (value: Value) => boolean): Fusion {
+  return new Fuser(isInput).run(order, roots);
+}
+
+class Fuser {
+  readonly #isInput: (value: Value) => boolean;
+  readonly #groups: Group[] = [];
+  readonly #home = new Map<Value, Group>();
+  readonly #owner = new Map<Value, Group>();
+  readonly #dependencies = new Map<Group, Set<Group>>();
+  readonly #coordinates = new Map<Group, Coordinates>();
+
+  constructor(isInput: (value: Value) => boolean) {
+    this.#isInput = isInput;
+  }
+
+  run(order: readonly Node[], roots: readonly Value[]): Fusion {
+    for (const node of order) this.#place(node);
+    const rootStorage = new Map(roots.map((root) => [root, this.#storeRoot(root)]));
+    return { groups: this.#groups, homeOf: this.#home, ownerOf: this.#owner, rootStorage };
+  }
+
+  #place(original: Node): void {
+    const node = typed(original);
+    const { kind } = definitionOf(original);
+    if (kind === "leaf" || kind === "movement") return;
+    if (kind === "composite") throw new InternalError(`fuse: ${node.op} was not expanded`);
+    if (node.op === "matmul") return this.#placeProduct(original);
+    if (node.op === "scatterAdd") return this.#placeScatter(original);
+    if (kind === "reduce") return this.#placeReduction(original, (node.attrs as { dims: readonly number[] }).dims);
+    this.#placeMap(original);
+  }
+
+  // Placing
+
+  #placeMap(node: Node): void {
+    const homes = new Set<Group>();
+    for (const input of this.#inPlaceInputs(node)) {
+      for (const base of basesOf(input)) {
+        const home = this.#home.get(base);
+        if (home) homes.add(home);
+      }
+    }
+    for (const group of [...homes].sort((a, b) => b.id - a.id)) {
+      const reason = this.#obstacle(node, group);
+      if (reason === undefined) {
+        this.#join(node, group);
+        return;
+      }
+      group.stopped.add(`${node.op}: ${reason}`);
+    }
+    for (const input of node.inputs) this.#externalise(input);
+  }
+
+  /** Operands that are read at the node's own index. A gather reads its data wherever the index says. */
+  #inPlaceInputs(node: Node): readonly Value[] {
+    return node.op === "gather" ? [node.inputs[1]] : node.inputs;
+  }
+
+  /** Why an elementwise node cannot be computed in the group's loops; undefined if it can. */
+  #obstacle(node: Node, group: Group): string | undefined {
+    if (group.template.kind === "scatter") return "follows additions at indices, which end only with the kernel";
+    const coordinates = this.#coordinatesOf(group);
+    const { shape } = node.outputs[0];
+    const place = placeOf(shape, coordinates);
+    if (place === undefined) return "another iteration space";
+    if (group.template.kind === "reduce" && place.width === "wide" && numel(shape) !== numel(coordinates.narrowShape)) {
+      return "needs the reduction's result for every element";
+    }
+    const inPlace = new Set(this.#inPlaceInputs(node));
+    for (const input of node.inputs) {
+      for (const base of basesOf(input)) {
+        if (this.#home.get(base) === group) {
+          if (!inPlace.has(input) || !readsInPlace(shape, input, coordinates)) return "reads another element of the kernel's own result";
+        } else if (this.#isBehind(base, group)) {
+          return "another operand is computed from this kernel's result";
+        }
+      }
+    }
+    return undefined;
+  }
+
+  /** Whether computing `value` needs the group to have finished. */
+  #isBehind(value: Value, group: Group): boolean {
+    return [...this.#dependenciesOf(value)].some((other) => other === group || this.#reaches(other, group));
+  }
+
+  #join(node: Node, group: Group): void {
+    for (const input of node.inputs) {
+      if (basesOf(input).every((base) => this.#home.get(base) === group)) continue;
+      this.#externalise(input, group);
+      this.#depend(group, input);
+    }
+    for (const output of node.outputs) {
+      this.#home.set(output, group);
+      group.members.add(output);
+    }
+  }
+
+  #placeReduction(node: Node, dims: readonly number[]): void {
+    const [input] = node.inputs;
+    const [output] = node.outputs;
+    const template = reductionTemplate(input, dims);
+    const group =
+      this.#groups.findLast((candidate) => sameLoops(candidate.template, template) && this.#canReduceIn(input, candidate)) ??
+      this.#newGroup(template);
+    // What feeds the reduction is computed in its loops too, once, if nobody else does: several passes may read it.
+    for (const base of basesOf(input)) this.#adopt(base, input, group);
+    this.#externalise(input, group);
+    this.#depend(group, input);
+    this.#home.set(output, group);
+    group.members.add(output);
+  }
+
+  /** Whether a reduction of `input` can share the group's loops: it reads what is there, or the same data. */
+  #canReduceIn(input: Value, group: Group): boolean {
+    const coordinates = this.#coordinatesOf(group);
+    const bases = basesOf(input);
+    const atHome = bases.some((base) => this.#home.get(base) === group);
+    if (atHome && group.template.kind === "reduce") return false;
+    if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
+    for (const base of bases) {
+      if (this.#home.get(base) !== group && this.#isBehind(base, group)) return false;
+    }
+    if (atHome) return true;
+    const recent = this.#groups.length - group.id <= mergeWindow;
+    return recent && this.#sharesReads(input, group);
+  }
+
+  #adopt(base: Value, input: Value, group: Group): void {
+    if (group.template.kind !== "row" || this.#inMemory(base) || this.#home.has(base)) return;
+    if (definitionOf(base.node).kind !== "map") return;
+    if (!this.#inPlaceForAdoption(base, input, group)) return;
+    this.#home.set(base, group);
+    group.members.add(base);
+  }
+
+  #inPlaceForAdoption(base: Value, input: Value, group: Group): boolean {
+    return (
+      numel(base.shape) === numel(input.shape) &&
+      base.node.outputs.length === 1 &&
+      readsInPlace(input.shape, input, this.#coordinatesOf(group))
+    );
+  }
+
+  #placeProduct(node: Node): void {
+    const [product] = node.outputs;
+    for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
+    const group = this.#newGroup({ kind: "contract", product });
+    for (const input of node.inputs) this.#depend(group, input);
+    this.#home.set(product, group);
+    group.members.add(product);
+  }
+
+  #placeScatter(node: Node): void {
+    const [target] = node.outputs;
+    for (const input of node.inputs) this.#externalise(input);
+    const group = this.#newGroup({ kind: "scatter", target });
+    for (const input of node.inputs) this.#depend(group, input);
+    this.#home.set(target, group);
+    group.members.add(target);
+    this.#store(target);
+  }
+
+  #storeRoot(root: Value): Value {
+    const value = behindReshapes(root);
+    if (this.#isInput(value)) {
+      const copy = build("reshape", [value], { shape: [numel(value.shape)] }).outputs[0];
+      this.#storeFree(copy);
+      return copy;
+    }
+    this.#requireMemory(value);
+    return value;
+  }
+
+  // Memory
+
+  /** Makes sure that `value` can be computed outside of its group: from memory. `reader` computes it at home anyway. */
+  #externalise(value: Value, reader?: Group): void {
+    for (const base of basesOf(value)) {
+      const home = this.#home.get(base);
+      if (home === undefined || home === reader || this.#inMemory(base)) continue;
+      const narrow = this.#recomputable(base, home);
+      if (narrow === undefined) this.#store(base);
+      else for (const part of narrow) this.#store(part);
+    }
+  }
+
+  /** The narrow values from which a wide member can cheaply be computed again; undefined if it should be stored. */
+  #recomputable(value: Value, home: Group): Value[] | undefined {
+    const coordinates = this.#coordinatesOf(home);
+    const isNarrow = (part: Value): boolean =>
+      numel(part.shape) < numel(coordinates.wideShape) && placeOf(part.shape, coordinates)?.width === "narrow";
+    if (home.template.kind !== "row" || isNarrow(value)) return undefined;
+    const narrow: Value[] = [];
+    let cost = 0;
+    const visit = (part: Value): boolean => {
+      if (this.#inMemory(part) || this.#home.get(part) !== home) return !expensive.has(part.node.op);
+      if (isNarrow(part)) {
+        narrow.push(part);
+        return true;
+      }
+      cost += 1;
+      const cheap = definitionOf(part.node).kind === "map" && !expensive.has(part.node.op) && cost <= recomputeBudget;
+      return cheap && part.node.inputs.every((input) => basesOf(input).every(visit));
+    };
+    return visit(value) ? narrow : undefined;
+  }
+
+  #requireMemory(value: Value): void {
+    if (this.#inMemory(value)) return;
+    if (this.#home.has(value)) this.#store(value);
+    else this.#storeFree(value);
+  }
+
+  #store(value: Value): void {
+    const home = this.#home.get(value);
+    if (home === undefined) throw new InternalError(`fuse: ${value.node.op} has no home to be stored from`);
+    home.stores.add(value);
+    this.#owner.set(value, home);
+  }
+
+  /** Gives a free value a kernel: one that already runs over the same elements and reads the same data, or its own. */
+  #storeFree(value: Value): void {
+    for (const input of value.node.inputs) this.#externalise(input);
+    const fits = (group: Group): boolean =>
+      group.template.kind === "map" &&
+      numel(group.template.shape) === numel(value.shape) &&
+      this.#groups.length - group.id <= mergeWindow &&
+      this.#sharesReads(value, group) &&
+      !this.#isBehind(value, group);
+    const group = this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
+    this.#depend(group, value);
+    this.#home.set(value, group);
+    group.members.add(value);
+    this.#store(value);
+  }
+
+  #inMemory(value: Value): boolean {
+    return this.#isInput(value) || this.#owner.has(value);
+  }
+
+  // Relations
+
+  /** Groups that must have run before `value` can be computed outside of them. */
+  #dependenciesOf(value: Value): Set<Group> {
+    const found = new Set<Group>();
+    const seen = new Set<Value>();
+    const visit = (part: Value): void => {
+      if (seen.has(part)) return;
+      seen.add(part);
+      if (this.#isInput(part)) return;
+      const group = this.#owner.get(part) ?? this.#home.get(part);
+      if (group) found.add(group);
+      else part.node.inputs.forEach(visit);
+    };
+    visit(value);
+    return found;
+  }
+
+  /** Values in memory that computing `value` reads. */
+  #readsOf(value: Value): Set<Value> {
+    const found = new Set<Value>();
+    const seen = new Set<Value>();
+    const visit = (part: Value): void => {
+      if (seen.has(part)) return;
+      seen.add(part);
+      if (this.#inMemory(part)) found.add(part);
+      else part.node.inputs.forEach(visit);
+    };
+    visit(value);
+    return found;
+  }
+
+  /** Whether the group already reads a large value that computing `value` reads too. */
+  #sharesReads(value: Value, group: Group): boolean {
+    const elements = numel(this.#coordinatesOf(group).wideShape);
+    const large = (read: Value): boolean => numel(read.shape) >= elements;
+    const mine = [...this.#readsOf(value)].filter(large);
+    if (mine.length === 0) return false;
+    const theirs = new Set<Value>();
+    for (const member of group.members) {
+      for (const input of member.node.inputs) for (const read of this.#readsOf(input)) theirs.add(read);
+    }
+    return mine.some((read) => theirs.has(read));
+  }
+
+  #depend(group: Group, value: Value): void {
+    const own = this.#dependencies.get(group);
+    for (const other of this.#dependenciesOf(value)) if (other !== group) own?.add(other);
+  }
+
+  /** Whether `from` depends on `to`, directly or not. */
+  #reaches(from: Group, to: Group): boolean {
+    const seen = new Set<Group>();
+    const stack = [from];
+    for (let group = stack.pop(); group !== undefined; group = stack.pop()) {
+      for (const next of this.#dependencies.get(group) ?? []) {
+        if (next === to) return true;
+        if (!seen.has(next)) {
+          seen.add(next);
+          stack.push(next);
+        }
+      }
+    }
+    return false;
+  }
+
+  #newGroup(template: Template): Group {
+    const group: Group = { id: this.#groups.length, template, stores: new Set(), members: new Set(), stopped: new Set() };
+    this.#groups.push(group);
+    this.#dependencies.set(group, new Set());
+    return group;
+  }
+
+  #coordinatesOf(group: Group): Coordinates {
+    let coordinates = this.#coordinates.get(group);
+    if (coordinates === undefined) {
+      coordinates = coordinatesOf(group.template);
+      this.#coordinates.set(group, coordinates);
+    }
+    return coordinates;
+  }
+}
+
+/** Reductions over trailing dims run row by row; dims of size 1 count as either. */
+function reductionTemplate(input: Value, dims: readonly number[]): Template {
+  const { shape } = input;
+  const reduced = new Set(dims);
+  let first = shape.length;
+  while (first > 0 && (reduced.has(first - 1) || shape[first - 1] === 1)) first -= 1;
+  const trailing = shape.every((size, dim) => dim >= first || size === 1 || !reduced.has(dim));
+  if (!trailing) return { kind: "reduce", shape, dims };
+  return { kind: "row", rows: shape.slice(0, first), length: numel(shape.slice(first)) };
+}
+
+function sameLoops(a: Template, b: Template): boolean {
+  if (a.kind === "row" && b.kind === "row") return numel(a.rows) === numel(b.rows) && a.length === b.length;
+  if (a.kind === "reduce" && b.kind === "reduce") {
+    return a.shape.join() === b.shape.join() && a.dims.join() === b.dims.join();
+  }
+  return false;
+}

@@ -1,0 +1,85 @@
+import { type Node, topologicalOrder, type Value } from "../../graph/node.ts";
+import { sameShape } from "../../graph/shape.ts";
+import { build } from "../../ops/build.ts";
+import { type AttrsOf, type OpName, typed } from "../../ops/table.ts";
+
+/** A graph in which equal subexpressions are one value; `valueOf` maps the roots of the old graph to the new one. */
+export interface SimplifiedGraph {
+  readonly valueOf: (value: Value) => Value;
+  /** Nodes of the new graph, inputs first; known values are not among them. */
+  readonly order: readonly Node[];
+}
+
+/**
+ * Merges common subexpressions (by equality of op, attrs and operands) and removes what does nothing: casts and
+ * movements that change nothing, products and quotients with 1. Bits never change.
+ */
+export function simplify(roots: readonly Value[], isKnown: (value: Value) => boolean): SimplifiedGraph {
+  const replaced = new Map<Value, Value>();
+  const ids = new Map<Value, number>();
+  const nodes = new Map<string, Node>();
+  const lookup = (value: Value): Value => replaced.get(value) ?? value;
+  const idOf = (value: Value): number => {
+    let id = ids.get(value);
+    if (id === undefined) {
+      id = ids.size;
+      ids.set(value, id);
+    }
+    return id;
+  };
+  for (const node of topologicalOrder(roots, isKnown)) {
+    const inputs = node.inputs.map(lookup);
+    const shortcut = withoutWork(node, inputs);
+    if (shortcut) {
+      replaced.set(node.outputs[0], lookup(shortcut));
+      continue;
+    }
+    const key = `${node.op}(${inputs.map(idOf).join(",")})${attrsKey(node.attrs)}`;
+    let merged = nodes.get(key);
+    if (merged === undefined) {
+      const same = inputs.every((input, i) => input === node.inputs[i]);
+      merged = same ? node : build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
+      nodes.set(key, merged);
+    }
+    const outputs = merged.outputs;
+    node.outputs.forEach((output, i) => {
+      if (output !== outputs[i]) replaced.set(output, outputs[i]);
+    });
+  }
+  const order = topologicalOrder(roots.map(lookup), isKnown);
+  return { valueOf: lookup, order };
+}
+
+/** Attributes as text; negative zero and NaN keep their own. */
+function attrsKey(attrs: unknown): string {
+  return JSON.stringify(attrs, (_, value: unknown) =>
+    typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value)) ? `#${Object.is(value, -0) ? "-0" : value}` : value,
+  );
+}
+
+/** The operand that a node equals, if it does nothing. */
+function withoutWork(original: Node, inputs: readonly Value[]): Value | undefined {
+  const node = typed(original);
+  switch (node.op) {
+    case "cast":
+      return inputs[0].dtype === node.attrs.dtype ? inputs[0] : undefined;
+    case "reshape":
+    case "expand":
+      return sameShape(inputs[0].shape, node.attrs.shape) ? inputs[0] : undefined;
+    case "mul":
+      if (isFull(inputs[0], 1)) return inputs[1];
+      return isFull(inputs[1], 1) ? inputs[0] : undefined;
+    case "div":
+      return isFull(inputs[1], 1) ? inputs[0] : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** Whether a value is one number everywhere, seen through views. */
+export function isFull(value: Value, number: number): boolean {
+  let current = value;
+  while (current.node.op === "expand" || current.node.op === "reshape") current = current.node.inputs[0];
+  const node = typed(current.node);
+  return node.op === "full" && Object.is(node.attrs.value, number);
+}

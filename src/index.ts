@@ -1,0 +1,49 @@
+import { ReferenceDevice } from "./runtime/reference/device.ts";
+import type { Device } from "./runtime/device.ts";
+
+/** fusegrad: tensors and gradients, built lazily and run as few kernels. */
+export { currentEngine, defaultDevice, setDefaultDevice, setEngine, withEngine } from "./engine/current.ts";
+export { Engine } from "./engine/engine.ts";
+export type { DType, TypedArray } from "./graph/dtype.ts";
+export {
+  ArgumentError,
+  DeviceError,
+  DTypeError,
+  FileFormatError,
+  FusegradError,
+  GradientError,
+  IndexOutOfRangeError,
+  InternalError,
+  ShapeError,
+  StaleVersionError,
+  StateDictError,
+  TraceError,
+} from "./graph/errors.ts";
+export type { Shape } from "./graph/shape.ts";
+export * as nn from "./nn/index.ts";
+export * as optim from "./nn/optim/index.ts";
+export type { Device, DeviceCounters, Executable, KernelInfo } from "./runtime/device.ts";
+export { type Compiled, type CompileOptions, compile } from "./tensor/compile.ts";
+export {
+  arange,
+  bernoulli,
+  type CreateOptions,
+  full,
+  manualSeed,
+  ones,
+  rand,
+  randn,
+  type TensorOptions,
+  tensor,
+  zeros,
+} from "./tensor/create.ts";
+export { explain } from "./tensor/explain.ts";
+export { enableGrad, grad, noGrad } from "./tensor/grad.ts";
+export { Buffer, Parameter } from "./tensor/parameter.ts";
+export type { SliceRange } from "./tensor/ranges.ts";
+export { concat, type NestedArray, type Operand, type ReduceOptions, stack, Tensor, where } from "./tensor/tensor.ts";
+
+/** A new device that computes with plain loops, float64 included: slow, and the measure of the others. */
+export function referenceDevice(): Device {
+  return new ReferenceDevice();
+}

@@ -1,0 +1,18 @@
+/** Reading and writing model files, in browsers and in Node. Folders on disk: see `node/`. */
+export {
+  fromBool,
+  fromFloat32,
+  fromInt32,
+  parseSafetensors,
+  type SafetensorsDtype,
+  type SafetensorsEntry,
+  type SafetensorsFile,
+  type SafetensorsMetadata,
+  type SafetensorsTensor,
+  type SafetensorsTensors,
+  serializeSafetensors,
+  toBool,
+  toFloat32,
+  toInt32,
+} from "./safetensors.ts";
+export { type JsonObject, type JsonValue, parseJsonObject, parseStrictJson } from "./strictJson.ts";

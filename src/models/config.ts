@@ -1,0 +1,63 @@
+import { ArgumentError } from "../graph/errors.ts";
+
+/**
+ * Reads the fields of a configuration, with defaults, and checks what it reads. Fields that nobody asks for are let be:
+ * files carry many that change nothing.
+ */
+export class ConfigReader {
+  readonly #model: string;
+  readonly #fields: Readonly<Record<string, unknown>>;
+
+  /** @throws ArgumentError unless `json` is an object. */
+  constructor(model: string, json: unknown) {
+    if (typeof json !== "object" || json === null || Array.isArray(json)) {
+      throw new ArgumentError(`${model}: the configuration is no object; pass what config.json holds`);
+    }
+    this.#model = model;
+    this.#fields = json as Readonly<Record<string, unknown>>;
+  }
+
+  /** @throws ArgumentError naming the field, its value and what was wanted. */
+  fail(name: string, wanted: string): never {
+    throw new ArgumentError(`${this.#model}: ${name} is ${JSON.stringify(this.#fields[name])}, wanted ${wanted}`);
+  }
+
+  #read(name: string, fallback: unknown): unknown {
+    return this.#fields[name] ?? fallback;
+  }
+
+  integer(name: string, fallback: number, minimum = 1): number {
+    const value = this.#read(name, fallback);
+    return typeof value === "number" && Number.isSafeInteger(value) && value >= minimum
+      ? value
+      : this.fail(name, `an integer of at least ${minimum}`);
+  }
+
+  /** An integer, or null where the file says null or nothing and there is no default. */
+  optionalInteger(name: string, fallback: number | null): number | null {
+    if (this.#fields[name] === null || (this.#fields[name] === undefined && fallback === null)) return null;
+    return this.integer(name, fallback ?? 0, 0);
+  }
+
+  number(name: string, fallback: number, minimum = 0): number {
+    const value = this.#read(name, fallback);
+    return typeof value === "number" && Number.isFinite(value) && value >= minimum
+      ? value
+      : this.fail(name, `a number of at least ${minimum}`);
+  }
+
+  probability(name: string, fallback: number): number {
+    const value = this.#read(name, fallback);
+    return typeof value === "number" && value >= 0 && value <= 1 ? value : this.fail(name, "a probability in [0, 1]");
+  }
+
+  boolean(name: string, fallback: boolean): boolean {
+    const value = this.#read(name, fallback);
+    return typeof value === "boolean" ? value : this.fail(name, "true or false");
+  }
+
+  choice<const Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice {
+    const value = this.#read(name, fallback);
+    return choices.find((choice) => choice === value) ?? this.fail(name, `one of ${choices.join(", ")}`);
+  }
+}

@@ -1,0 +1,16 @@
+/** Functions of tensors alone: what the modules compute, with PyTorch's names and meanings. */
+export { type ActivationName, activations, gelu, logSoftmax, relu, silu, softmax } from "./activation.ts";
+export {
+  type AttentionResult,
+  maskedSoftmax,
+  type ScaledDotProductOptions,
+  scaledDotProductAttention,
+} from "./attention.ts";
+export { dropout, embedding, layerNorm, linear } from "./basic.ts";
+export {
+  binaryCrossEntropyWithLogits,
+  type CrossEntropyOptions,
+  crossEntropy,
+  mseLoss,
+  type Reduction,
+} from "./loss.ts";

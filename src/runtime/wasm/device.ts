@@ -1,0 +1,201 @@
+import { type Plan, planProgram } from "../../codegen/plan.ts";
+import type { Target } from "../../codegen/target.ts";
+import { detectFeatures } from "../../codegen/wasm/features.ts";
+import { sourceText } from "../../codegen/wasm/printer.ts";
+import { type DType, dtypeOfArray, type TypedArray } from "../../graph/dtype.ts";
+import { DeviceError } from "../../graph/errors.ts";
+import { numel } from "../../graph/shape.ts";
+import type { Block, Device, Executable, KernelInfo, Program, Region, Storage } from "../device.ts";
+import { Counters } from "../device.ts";
+import { Heap } from "./heap.ts";
+import { KernelCache, type KernelFunction } from "./kernels.ts";
+import { copyIn, copyOut, deviceElementBytes } from "./transfer.ts";
+
+const dtypes: readonly DType[] = ["bool", "u32", "i32", "f32"];
+
+/**
+ * The device of any CPU: fused kernels as WebAssembly with SIMD, in one linear memory. Parameters lie in blocks of that
+ * memory; results are host arrays, so that the memory holds nothing whose lifetime is unknown.
+ */
+export class WasmDevice implements Device {
+  readonly name = "wasm";
+  readonly dtypes = dtypes;
+  readonly counters = new Counters();
+  readonly #heap = new Heap();
+  readonly #features = detectFeatures();
+  readonly #kernels = new KernelCache(this.#heap.memory, this.#features);
+  readonly #target: Target = { name: "wasm", dtypes, intrinsics: new Set() };
+  /** Temporaries of whichever program runs: programs run one after the other and leave nothing here. */
+  #workspace = { address: 0, bytes: 0 };
+
+  /** @throws DeviceError where WebAssembly has no SIMD. */
+  constructor() {
+    if (!this.#features.simd) throw new DeviceError("wasm: this JavaScript engine has no WebAssembly SIMD; use the reference device");
+  }
+
+  createBlock(bytes: number): Block {
+    const address = this.#heap.allocate(bytes);
+    this.counters.allocated(bytes);
+    return new WasmBlock(this, address, bytes, () => {
+      this.#heap.release(address, bytes);
+      this.counters.released(bytes);
+    });
+  }
+
+  write(region: Region, data: TypedArray): void {
+    if (data.length !== region.length || dtypeOfArray(data) !== region.dtype) {
+      throw new DeviceError(
+        `wasm: ${data.length} elements of ${dtypeOfArray(data)} written to a region of ${region.length} ${region.dtype}`,
+      );
+    }
+    copyIn(this.#heap.memory, this.addressOf(region), data);
+  }
+
+  copy(source: Region, target: Region): void {
+    const memory = new Uint8Array(this.#heap.memory.buffer);
+    const from = this.addressOf(source);
+    memory.copyWithin(this.addressOf(target), from, from + source.length * deviceElementBytes);
+  }
+
+  async read(storage: Storage): Promise<TypedArray> {
+    if (storage.kind === "host") return storage.data.slice();
+    if (storage.kind === "result") throw new DeviceError("wasm: the storage is another device's");
+    return copyOut(this.#heap.memory, this.addressOf(storage), storage.dtype, storage.length);
+  }
+
+  prepare(program: Program): Executable {
+    const plan = planProgram(program, this.#target);
+    const functions = this.#kernels.load(plan.kernels.map(({ kernel }) => kernel));
+    this.counters.prepared += 1;
+    return new WasmExecutable(this, program, plan, functions);
+  }
+
+  // For executables
+
+  get memory(): WebAssembly.Memory {
+    return this.#heap.memory;
+  }
+
+  /** @throws DeviceError for a region of another device or of a released block. */
+  addressOf(region: Region): number {
+    const { block } = region;
+    if (!(block instanceof WasmBlock) || block.device !== this) throw new DeviceError("wasm: the region is another device's");
+    return block.address + region.byteOffset;
+  }
+
+  /** The address of at least `bytes` bytes of workspace, whose content is undefined. */
+  workspace(bytes: number): number {
+    if (bytes > this.#workspace.bytes) {
+      const before = this.#workspace;
+      const address = this.#heap.allocate(bytes);
+      if (before.bytes > 0) {
+        this.#heap.release(before.address, before.bytes);
+        this.counters.released(before.bytes);
+      }
+      this.#workspace = { address, bytes };
+      this.counters.allocated(bytes);
+    }
+    return this.#workspace.address;
+  }
+
+  /** The text of a planned kernel. */
+  infoOf(plan: Plan): KernelInfo[] {
+    const features = this.#features;
+    return plan.kernels.map(({ kernel, template, ops, bytes, flops, stopped }) => ({
+      name: kernel.name,
+      template,
+      ops,
+      bytes,
+      flops,
+      stopped,
+      get source() {
+        return sourceText(kernel, features);
+      },
+    }));
+  }
+}
+
+class WasmBlock implements Block {
+  readonly device: WasmDevice;
+  readonly bytes: number;
+  readonly #address: number;
+  #release: (() => void) | undefined;
+
+  constructor(device: WasmDevice, address: number, bytes: number, release: () => void) {
+    this.device = device;
+    this.bytes = bytes;
+    this.#address = address;
+    this.#release = release;
+  }
+
+  get address(): number {
+    if (this.#release === undefined) throw new DeviceError("wasm: the block was released");
+    return this.#address;
+  }
+
+  release(): void {
+    this.#release?.();
+    this.#release = undefined;
+  }
+}
+
+/** A plan with its kernels: a run copies host data in, calls the kernels in order, and copies results out. */
+class WasmExecutable implements Executable {
+  readonly temporaryBytes: number;
+  readonly #device: WasmDevice;
+  readonly #plan: Plan;
+  readonly #functions: readonly KernelFunction[];
+  readonly #outputs: readonly { readonly dtype: DType; readonly length: number }[];
+  readonly #regions: readonly number[];
+  #kernels: readonly KernelInfo[] | undefined;
+
+  constructor(device: WasmDevice, program: Program, plan: Plan, functions: readonly KernelFunction[]) {
+    this.#device = device;
+    this.#plan = plan;
+    this.#functions = functions;
+    this.temporaryBytes = plan.workspaceBytes;
+    this.#outputs = program.outputs.map(({ dtype, shape }) => ({ dtype, length: numel(shape) }));
+    this.#regions = program.inputs.flatMap(({ region }, i) => (region ? [i] : []));
+  }
+
+  get kernels(): readonly KernelInfo[] {
+    this.#kernels ??= this.#device.infoOf(this.#plan);
+    return this.#kernels;
+  }
+
+  run(feeds: readonly Storage[]): Storage[] {
+    const device = this.#device;
+    const { kernels, workspaceBytes, uploads, outputs, copies } = this.#plan;
+    const workspace = device.workspace(workspaceBytes);
+    const { memory } = device;
+    const regions = new Map<number, number>();
+    for (const input of this.#regions) {
+      const feed = feeds[input];
+      if (feed.kind !== "region") throw new DeviceError(`wasm: input ${input} must be fed with a region`);
+      regions.set(input, device.addressOf(feed));
+    }
+    const addressOf = (placement: (typeof outputs)[number]): number =>
+      placement.kind === "workspace" ? workspace + placement.byteOffset : (regions.get(placement.input) ?? 0);
+    for (const { input, byteOffset } of uploads) {
+      const feed = feeds[input];
+      if (feed.kind !== "host") throw new DeviceError(`wasm: input ${input} must be fed with host data`);
+      copyIn(memory, workspace + byteOffset, feed.data);
+    }
+    this.#functions.forEach((call, i) => call(...kernels[i].bindings.map(addressOf)));
+    device.counters.launches += this.#functions.length;
+    const results = outputs.map((placement, i): Storage => {
+      const { dtype, length } = this.#outputs[i];
+      return { kind: "host", data: copyOut(memory, addressOf(placement), dtype, length) };
+    });
+    const bytes = new Uint8Array(memory.buffer);
+    for (const { from, input, length } of copies) {
+      const source = addressOf(from);
+      bytes.copyWithin(regions.get(input) ?? 0, source, source + length * deviceElementBytes);
+    }
+    return results;
+  }
+
+  dispose(): void {
+    // Kernels live in the device's bounded cache, temporaries in its workspace: nothing is held here.
+  }
+}

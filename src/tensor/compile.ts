@@ -1,0 +1,242 @@
+import { CapturedPlan } from "../engine/captured.ts";
+import { currentEngine } from "../engine/current.ts";
+import type { Engine } from "../engine/engine.ts";
+import { PlanCache } from "../engine/planCache.ts";
+import { Trace } from "../engine/trace.ts";
+import { ArgumentError, TraceError } from "../graph/errors.ts";
+import type { Device, Executable } from "../runtime/device.ts";
+import { Buffer } from "./parameter.ts";
+import { Tensor } from "./tensor.ts";
+
+/** A compiled function: call it as the original. */
+export interface Compiled<Args extends readonly unknown[], Result> {
+  (...args: Args): Result;
+  /** Traces kept ready: one for each signature in use. */
+  readonly traces: number;
+  /** The plan that the last call ran. */
+  readonly lastPlan: Executable | undefined;
+}
+
+export interface CompileOptions {
+  /** Signatures kept ready (default 16); beyond them the least recently used is dropped, with a warning. */
+  readonly maxTraces?: number;
+}
+
+/** Result structure with a tensor's place in the plan's outputs instead of the tensor. */
+type Template =
+  | { readonly kind: "tensor"; readonly output: number; readonly device: Device }
+  | { readonly kind: "array"; readonly items: readonly Template[] }
+  | { readonly kind: "object"; readonly entries: readonly (readonly [string, Template])[] }
+  | { readonly kind: "plain"; readonly value: unknown };
+
+interface Entry {
+  readonly plan: CapturedPlan;
+  readonly template: Template;
+}
+
+/**
+ * Runs `fn` once for each signature to record what it does, and replays the recorded plan from then on: forward,
+ * backward and optimizer steps alike. The signature is the argument tree with shapes, dtypes, devices and requiresGrad,
+ * plain arguments by value, the gradient mode, which gradients were present, and the `training` flags read. A call
+ * returns at once what `fn` returns, as new tensors that never change.
+ *
+ * `fn` must be synchronous, and read no tensor: both are TraceErrors.
+ */
+export function compile<Args extends readonly unknown[], Result>(
+  fn: (...args: Args) => Result,
+  options: CompileOptions = {},
+): Compiled<Args, Result> {
+  const identities = new Identities();
+  // Several entries may share a signature and differ in guards; the newest that applies is used.
+  const entries = new PlanCache<Entry[]>(options.maxTraces ?? 16, (list) => {
+    for (const entry of list) entry.plan.dispose();
+  });
+  let lastPlan: Executable | undefined;
+  let traces = 0;
+  let warned = false;
+
+  const call = (...args: Args): Result => {
+    const engine = currentEngine();
+    if (engine.trace) return fn(...args);
+    const { key, tensors } = signatureOf(args, identities, engine.gradEnabled);
+    const list = entries.get(key) ?? [];
+    for (const stale of list.filter((entry) => !entry.plan.applies() && list.length > 2)) {
+      list.splice(list.indexOf(stale), 1);
+      stale.plan.dispose();
+    }
+    let entry = list.find((candidate) => candidate.plan.applies());
+    if (entry === undefined) {
+      entry = capture(engine, fn, args, tensors, false);
+      traces += 1;
+      list.unshift(entry);
+      const churned = entries.set(key, list);
+      if (churned && !warned) {
+        warned = true;
+        engine.warn(
+          `compile: more than ${options.maxTraces ?? 16} signatures in use; old ones are dropped and traced again. ` +
+            "Pad or bucket the shapes, pass numbers that change as tensors, or raise maxTraces",
+        );
+      }
+    }
+    lastPlan = entry.plan.executable;
+    const storages = prepareArguments(engine, tensors);
+    const results = entry.plan.run(engine, storages);
+    return rebuild(entry.template, (output, device) => new Tensor(results[output], device)) as Result;
+  };
+  return Object.defineProperties(call, {
+    traces: { get: () => traces },
+    lastPlan: { get: () => lastPlan },
+  }) as Compiled<Args, Result>;
+}
+
+/** Traces `fn` without running anything and without advancing any state; gives the plan that a call would run. */
+export function planOf<Args extends readonly unknown[]>(fn: (...args: Args) => unknown, args: Args): Executable {
+  const engine = currentEngine();
+  const { tensors } = signatureOf(args, new Identities(), engine.gradEnabled);
+  return capture(engine, fn, args, tensors, true).plan.executable;
+}
+
+function capture<Args extends readonly unknown[]>(
+  engine: Engine,
+  fn: (...args: Args) => unknown,
+  args: Args,
+  tensors: readonly Tensor[],
+  dry: boolean,
+): Entry {
+  const trace = new Trace(dry);
+  engine.trace = trace;
+  try {
+    const stand = new Map(
+      tensors.map((tensor) => [tensor, new Tensor(trace.argument(tensor, tensor.requiresGrad), tensor.device)]),
+    );
+    const inner = args.map((arg) => mapTensors(arg, (tensor) => stand.get(tensor) ?? tensor)) as unknown as Args;
+    const result = fn(...inner);
+    if (result instanceof Promise) {
+      result.catch(() => undefined);
+      throw new TraceError("compile: the function is async; compiled functions are synchronous, read their result outside");
+    }
+    const outputs: Tensor[] = [];
+    const template = describe(result, outputs);
+    const values = outputs.map((output) => output.usable());
+    const written = [...trace.writes.keys()];
+    const device = outputs[0]?.device ?? written[0]?.device ?? tensors[0]?.device ?? engine.defaultDevice;
+    engine.trace = undefined;
+    return { plan: new CapturedPlan(engine, device, trace, values), template };
+  } finally {
+    trace.close();
+    engine.trace = undefined;
+  }
+}
+
+function prepareArguments(engine: Engine, tensors: readonly Tensor[]) {
+  for (const tensor of tensors) tensor.realize();
+  return tensors.map((tensor) => engine.storageOf(tensor.device, tensor.value));
+}
+
+/** Numbers for objects that are compared by identity. */
+class Identities {
+  readonly #numbers = new WeakMap<object, number>();
+  #next = 0;
+
+  of(object: object): number {
+    let number = this.#numbers.get(object);
+    if (number === undefined) {
+      number = this.#next++;
+      this.#numbers.set(object, number);
+    }
+    return number;
+  }
+}
+
+function isPlainObject(value: object): value is Readonly<Record<string, unknown>> {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/**
+ * The signature as text, and the tensors of the argument tree, each once. Parameters and other class instances count by
+ * identity.
+ */
+function signatureOf(
+  args: readonly unknown[],
+  identities: Identities,
+  gradEnabled: boolean,
+): { readonly key: string; readonly tensors: readonly Tensor[] } {
+  const tensors: Tensor[] = [];
+  const describeArgument = (value: unknown): string => {
+    switch (typeof value) {
+      case "number":
+        return Object.is(value, -0) ? "-0" : String(value);
+      case "string":
+        return JSON.stringify(value);
+      case "bigint":
+        return `${value}n`;
+      case "boolean":
+      case "undefined":
+        return String(value);
+      case "symbol":
+        throw new ArgumentError("compile: a symbol cannot be an argument of a compiled function");
+      case "function":
+        return `#${identities.of(value)}`;
+      case "object":
+        return value === null ? "null" : describeObject(value);
+    }
+  };
+  const describeObject = (value: object): string => {
+    if (value instanceof Tensor && !(value instanceof Buffer)) {
+      const seen = tensors.indexOf(value);
+      if (seen >= 0) return `T${seen}`;
+      tensors.push(value);
+      const { dtype, shape, requiresGrad, device } = value;
+      return `${dtype}[${shape.join(",")}]${requiresGrad ? "g" : ""}@${identities.of(device)}`;
+    }
+    if (ArrayBuffer.isView(value)) {
+      throw new ArgumentError("compile: a typed array cannot be an argument of a compiled function; wrap it with tensor()");
+    }
+    if (Array.isArray(value)) return `[${value.map(describeArgument).join(",")}]`;
+    if (isPlainObject(value)) {
+      const entries = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}:${describeArgument(item)}`);
+      return `{${entries.join(",")}}`;
+    }
+    return `#${identities.of(value)}`;
+  };
+  const key = `${gradEnabled ? "grad" : "noGrad"} ${args.map(describeArgument).join(",")}`;
+  return { key, tensors };
+}
+
+function mapTensors(value: unknown, replace: (tensor: Tensor) => Tensor): unknown {
+  if (value instanceof Tensor) return value instanceof Buffer ? value : replace(value);
+  if (Array.isArray(value)) return value.map((item) => mapTensors(item, replace));
+  if (typeof value === "object" && value !== null && isPlainObject(value)) {
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapTensors(item, replace)]));
+  }
+  return value;
+}
+
+function describe(result: unknown, outputs: Tensor[]): Template {
+  if (result instanceof Tensor) {
+    outputs.push(result);
+    return { kind: "tensor", output: outputs.length - 1, device: result.device };
+  }
+  if (Array.isArray(result)) return { kind: "array", items: result.map((item) => describe(item, outputs)) };
+  if (typeof result === "object" && result !== null && isPlainObject(result)) {
+    return {
+      kind: "object",
+      entries: Object.entries(result).map(([name, item]) => [name, describe(item, outputs)] as const),
+    };
+  }
+  return { kind: "plain", value: result };
+}
+
+function rebuild(template: Template, tensorOf: (output: number, device: Device) => Tensor): unknown {
+  switch (template.kind) {
+    case "tensor":
+      return tensorOf(template.output, template.device);
+    case "array":
+      return template.items.map((item) => rebuild(item, tensorOf));
+    case "object":
+      return Object.fromEntries(template.entries.map(([name, item]) => [name, rebuild(item, tensorOf)]));
+    case "plain":
+      return template.value;
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * For those who test: op specs with random samples, gradient checks, comparison of arrays, evaluation on any
+ * device.
+ */
+export {
+  assertClose,
+  type Comparison,
+  compareArrays,
+  describeComparison,
+  type Mismatch,
+  MismatchError,
+  type Tolerance,
+  ulpDistance,
+  ulpOf,
+} from "./compare.ts";
+export { evaluateOn, programOf } from "./evaluate.ts";
+export { type GradcheckOptions, type GraphFunction, gradcheck, gradgradcheck } from "./gradcheck.ts";
+export { applySample, leavesOf, opNames, opSpecs, samplesOf, specOf } from "./opSpecs.ts";
+export type { HostTensor, OpSpec, Sample, SampleOptions } from "./specs/spec.ts";
