@@ -1,5 +1,5 @@
-import { ReferenceDevice } from "./runtime/reference/device.ts";
 import type { Device } from "./runtime/device.ts";
+import { ReferenceDevice } from "./runtime/reference/device.ts";
 
 /** fusegrad: tensors and gradients, built lazily and run as few kernels. */
 export { currentEngine, defaultDevice, setDefaultDevice, setEngine, withEngine } from "./engine/current.ts";
@@ -41,7 +41,15 @@ export { explain } from "./tensor/explain.ts";
 export { enableGrad, grad, noGrad } from "./tensor/grad.ts";
 export { Buffer, Parameter } from "./tensor/parameter.ts";
 export type { SliceRange } from "./tensor/ranges.ts";
-export { concat, type NestedArray, type Operand, type ReduceOptions, stack, Tensor, where } from "./tensor/tensor.ts";
+export {
+  concat,
+  type NestedArray,
+  type Operand,
+  type ReduceOptions,
+  stack,
+  Tensor,
+  where,
+} from "./tensor/tensor.ts";
 
 /** A new device that computes with plain loops, float64 included: slow, and the measure of the others. */
 export function referenceDevice(): Device {

@@ -88,11 +88,12 @@ function showTable(terminal: Terminal, { kernels, bytes, flops, peakBytes }: Exp
 }
 
 /** Columns and rows are told apart by space alone. */
-const withoutLines = {
-  ...{ top: "", "top-mid": "", "top-left": "", "top-right": "" },
-  ...{ bottom: "", "bottom-mid": "", "bottom-left": "", "bottom-right": "" },
-  ...{ left: "", "left-mid": "", mid: "", "mid-mid": "", right: "", "right-mid": "", middle: "" },
-};
+const withoutLines = Object.fromEntries(
+  ["top", "bottom", "left", "mid", "right"]
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
+    .concat("middle")
+    .map((part) => [part, ""]),
+);
 
 /** Ops are many: they take what is left of the line, and wrap. */
 function opsWidth(terminal: Terminal): number {

@@ -15,7 +15,6 @@ import { type Progress, showProgress } from "./progress.ts";
 import { colorsOf, print, printJson, type Terminal } from "./terminal.ts";
 import { evaluateBert, evaluationSet, makeBert, type StepResult, trainBert } from "./trainBert.ts";
 
-const jsonHelp = "print one JSON object a line: each step, then the result";
 const shownSentences = 3;
 const shownCandidates = 5;
 
@@ -25,17 +24,15 @@ export function addTrainCommand(program: Command, terminal: Terminal): void {
     .description("train a model on a text")
     .addOption(new Option("--model <name>", "which model").choices(["bert"]).default("bert"))
     .requiredOption("--text <file>", "text to train on, in UTF-8", path);
-  addRunOptions(addTrainOptions(command), jsonHelp).action(
-    async (options: TrainOptions & { readonly text: string }) => {
-      sizesOf(options);
-      await train(await readTextFile(options.text), options.text, options, terminal);
-    },
-  );
+  addTraining(command).action(async (options: TrainOptions & { readonly text: string }) => {
+    sizesOf(options);
+    await train(await readTextFile(options.text), options.text, options, terminal);
+  });
 }
 
-/** Options of a training, for commands that bring their own text. */
+/** Adds the options of a training, for commands that bring their own text. */
 export function addTraining(command: Command): Command {
-  return addRunOptions(addTrainOptions(command), jsonHelp);
+  return addRunOptions(addTrainOptions(command), "print one JSON object a line: each step, then the result");
 }
 
 /** Trains on a text, shows how good the model became, and writes it if asked to. `name` is the text's, for messages. */

@@ -1,10 +1,12 @@
 import { DTypeError, InternalError } from "../graph/errors.ts";
 import { topologicalOrder, type Value } from "../graph/node.ts";
 import { formatShape, numel } from "../graph/shape.ts";
+import { build } from "../ops/build.ts";
 import { expandComposites } from "../ops/expand.ts";
 import type { Expression } from "./index/expression.ts";
 import { equal } from "./index/expression.ts";
 import type { Buffer, Kernel, Statement } from "./kernel/ir.ts";
+import { kernelKey } from "./kernel/key.ts";
 import { expandMath } from "./kernel/math.ts";
 import { placeLets } from "./kernel/placeLets.ts";
 import { mapStatements, walkScalars } from "./kernel/scalars.ts";
@@ -15,7 +17,7 @@ import type { Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
 import { mergeNeighbours, type MergedGroup } from "./schedule/neighbours.ts";
 import { orderGroups, readsOf } from "./schedule/order.ts";
-import { simplify } from "./schedule/simplify.ts";
+import { simplify, transposeProducts } from "./schedule/simplify.ts";
 import type { Target } from "./target.ts";
 
 /** What a program is planned from: the graph with its boundary. */
@@ -30,7 +32,10 @@ export interface ProgramGraph {
 
 /** One kernel of a plan with what its buffers are bound to, scratch included, in order. */
 export interface PlannedKernel {
+  /** Kernels of one plan that do the same share their buffers and body. */
   readonly kernel: Kernel;
+  /** What the kernel does, in full: equal keys mean equal kernels. */
+  readonly key: string;
   readonly bindings: readonly Placement[];
   readonly template: string;
   /** Ops in it, composites by their own name. */
@@ -63,23 +68,34 @@ class Planner {
   readonly #program: ProgramGraph;
   readonly #target: Target;
   readonly #inputIndex: ReadonlyMap<Value, number>;
+  /** Leaves for inputs that were computed by an earlier run: what they were made of is of no concern here. */
+  readonly #standIns: ReadonlyMap<Value, Value>;
   readonly #isInput = (value: Value): boolean => this.#inputIndex.has(value);
+  readonly #finished = new Map<string, Pick<Kernel, "buffers" | "body">>();
   #origins: ReadonlyMap<unknown, string> = new Map();
 
   constructor(program: ProgramGraph, target: Target) {
-    this.#program = program;
+    this.#standIns = new Map(
+      program.inputs.flatMap(({ value }) => (value.node.inputs.length > 0 ? [[value, standIn(value)]] : [])),
+    );
+    const inputs = program.inputs.map((input) => ({ ...input, value: this.#standIns.get(input.value) ?? input.value }));
+    this.#program = { ...program, inputs };
     this.#target = target;
-    this.#inputIndex = new Map(program.inputs.map(({ value }, i) => [value, i]));
+    this.#inputIndex = new Map(inputs.map(({ value }, i) => [value, i]));
   }
 
   plan(): Plan {
     const { outputs, writes } = this.#program;
     const asked = [...outputs, ...writes.map(({ value }) => value)];
-    const expansion = expandComposites(asked, this.#isInput);
+    const known = (value: Value): boolean => this.#isInput(value) || this.#standIns.has(value);
+    const expansion = expandComposites(asked, known, this.#standIns);
     this.#origins = expansion.originOf;
     const expanded = asked.map(expansion.valueOf);
-    const simplified = simplify(expanded, this.#isInput);
-    const roots = expanded.map(simplified.valueOf);
+    const merged = simplify(expanded, this.#isInput);
+    // Transposing may leave two transposes in a row: simplified once more.
+    const transposed = transposeProducts(expanded.map(merged.valueOf), this.#isInput);
+    const simplified = simplify(transposed, this.#isInput);
+    const roots = transposed.map(simplified.valueOf);
     this.#checkTypes(roots);
     const fusion = fuse(simplified.order, roots, this.#isInput);
     const stored = roots.map((root) => fusion.rootStorage.get(root) ?? root);
@@ -238,17 +254,19 @@ class Planner {
   /** Expands the math that the target lacks, names shared values, and gives the kernel its name. */
   #finish(step: MergedGroup, index: number, placementOf: (key: Value | Buffer) => Placement): PlannedKernel {
     const { group, body, buffers, scratch, flops } = step.lowered;
-    const memo = new Map();
-    const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics), memo);
     const ops = this.#opsOf(group);
     const parameters = [...buffers.values()];
-    const kernel: Kernel = {
-      name: `${group.template.kind}${index}_${ops.slice(0, 3).join("_") || "copy"}`,
-      buffers: [...parameters, ...scratch],
-      body: placeLets(expanded),
-    };
+    const written = { buffers: [...parameters, ...scratch], body };
+    const key = kernelKey(written);
+    let shared = this.#finished.get(key);
+    if (shared === undefined) {
+      const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics));
+      shared = { buffers: written.buffers, body: placeLets(expanded) };
+      this.#finished.set(key, shared);
+    }
     return {
-      kernel,
+      kernel: { name: `${group.template.kind}${index}_${ops.slice(0, 3).join("_") || "copy"}`, ...shared },
+      key,
       bindings: [...[...buffers.keys()].map(placementOf), ...scratch.map(placementOf)],
       template: group.template.kind,
       ops,
@@ -263,6 +281,11 @@ class Planner {
     for (const { node } of group.members) names.add(this.#origins.get(node) ?? node.op);
     return [...names];
   }
+}
+
+function standIn({ shape, dtype }: Value): Value {
+  const source = { kind: "result", name: "result" } as const;
+  return build("source", [], { shape, dtype, source, version: 0, requiresGrad: false }).outputs[0];
 }
 
 /** Whether a kernel reads `old` only at the very index at which it stores `value`, so that both may share memory. */

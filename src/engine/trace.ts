@@ -1,5 +1,5 @@
 import { TraceError } from "../graph/errors.ts";
-import type { Value, ValueType } from "../graph/node.ts";
+import type { Value } from "../graph/node.ts";
 import { build } from "../ops/build.ts";
 import type { Source, SourceAttrs } from "../ops/leaves.ts";
 import type { Cell } from "./cell.ts";
@@ -113,8 +113,8 @@ export class Trace {
     return this.#hadGradient.has(cell);
   }
 
+  /** What was there before is not read, so a first call (without gradients) and later ones can share a trace. */
   setGradient(cell: Cell, value: Value | undefined): void {
-    this.gradient(cell);
     this.#gradients.set(cell, value);
   }
 }

@@ -12,7 +12,7 @@ import { Module } from "../nn/module.ts";
 import type { CreateOptions } from "../tensor/create.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { BertConfig } from "./bertConfig.ts";
+import type { BertConfig } from "./bertConfig.ts";
 import type { CheckpointRules } from "./checkpoint.ts";
 
 // Devlin, Chang, Lee and Toutanova, BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding
@@ -84,7 +84,9 @@ class BertEmbeddings extends Module {
   }
 
   forward(inputIds: Tensor, { tokenTypeIds, positionIds }: BertInputs): Tensor {
-    const positions = positionIds ? this.position.forward(positionIds) : this.#firstPositions(inputIds.shape[1]);
+    const positions = positionIds
+      ? this.position.forward(positionIds)
+      : this.#firstPositions(inputIds.shape[1]);
     // Without segments every token is of segment 0.
     const segments = tokenTypeIds ? this.segment.forward(tokenTypeIds) : this.segment.weight.slice([0, 1]);
     const sum = this.token.forward(inputIds).add(positions).add(segments);
@@ -209,7 +211,8 @@ export class BertModel extends Module {
 }
 
 function checkInputs(inputIds: Tensor, { attentionMask, tokenTypeIds, positionIds }: BertInputs): void {
-  if (inputIds.ndim !== 2) throw new ShapeError(`BertModel: input ids ${formatShape(inputIds.shape)}, wanted [B, T]`);
+  if (inputIds.ndim !== 2)
+    throw new ShapeError(`BertModel: input ids ${formatShape(inputIds.shape)}, wanted [B, T]`);
   for (const [name, ids] of Object.entries({ tokenTypeIds, positionIds })) {
     if (ids && !sameShape(ids.shape, inputIds.shape)) {
       throw new ShapeError(
@@ -247,7 +250,9 @@ class BertPredictionHead extends Module {
     this.bias = new Parameter(zeros([vocab_size], options), { name: "bias" });
     this.decoder = config.tie_word_embeddings
       ? undefined
-      : new Parameter(truncatedNormal(config.initializer_range)([vocab_size, hidden_size], options), { name: "decoder" });
+      : new Parameter(truncatedNormal(config.initializer_range)([vocab_size, hidden_size], options), {
+          name: "decoder",
+        });
     this.#activation = activations[config.hidden_act];
   }
 
@@ -283,7 +288,9 @@ function atPositions(hidden: Tensor, positions: Tensor | undefined): Tensor {
 function maskedLMLoss(logits: Tensor, labels: Tensor): Tensor {
   const [batch, length, classes] = logits.shape;
   if (!sameShape(labels.shape, [batch, length])) {
-    throw new ShapeError(`BERT: labels ${formatShape(labels.shape)} for predictions at ${formatShape([batch, length])}`);
+    throw new ShapeError(
+      `BERT: labels ${formatShape(labels.shape)} for predictions at ${formatShape([batch, length])}`,
+    );
   }
   return crossEntropy(logits.reshape([batch * length, classes]), labels.reshape([batch * length]));
 }

@@ -19,7 +19,9 @@ export class ConfigReader {
 
   /** @throws ArgumentError naming the field, its value and what was wanted. */
   fail(name: string, wanted: string): never {
-    throw new ArgumentError(`${this.#model}: ${name} is ${JSON.stringify(this.#fields[name])}, wanted ${wanted}`);
+    throw new ArgumentError(
+      `${this.#model}: ${name} is ${JSON.stringify(this.#fields[name])}, wanted ${wanted}`,
+    );
   }
 
   #read(name: string, fallback: unknown): unknown {
@@ -48,7 +50,9 @@ export class ConfigReader {
 
   probability(name: string, fallback: number): number {
     const value = this.#read(name, fallback);
-    return typeof value === "number" && value >= 0 && value <= 1 ? value : this.fail(name, "a probability in [0, 1]");
+    return typeof value === "number" && value >= 0 && value <= 1
+      ? value
+      : this.fail(name, "a probability in [0, 1]");
   }
 
   boolean(name: string, fallback: boolean): boolean {

@@ -60,7 +60,8 @@ export class MultiHeadAttention extends Module {
   /** x [B, Tq, width] gives the output [B, Tq, width] and the probabilities [B, heads, Tq, Tk], before dropout. */
   forward(x: Tensor, options: AttendOptions = {}): AttentionResult {
     const { key = x, value = key, mask, scoreBias } = options;
-    if (x.ndim !== 3) throw new ShapeError(`MultiHeadAttention: input ${formatShape(x.shape)}, wanted [B, T, width]`);
+    if (x.ndim !== 3)
+      throw new ShapeError(`MultiHeadAttention: input ${formatShape(x.shape)}, wanted [B, T, width]`);
     const { output, probabilities } = scaledDotProductAttention(
       this.#split(this.query.forward(x)),
       this.#split(this.key.forward(key)),

@@ -1,6 +1,13 @@
 import { ArgumentError } from "../graph/errors.ts";
 import { numel, type Shape } from "../graph/shape.ts";
-import { type CreateOptions, full, ones as onesTensor, rand, randn, zeros as zerosTensor } from "../tensor/create.ts";
+import {
+  type CreateOptions,
+  full,
+  ones as onesTensor,
+  rand,
+  randn,
+  zeros as zerosTensor,
+} from "../tensor/create.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
 
 /**
@@ -43,17 +50,14 @@ export function truncatedNormal(std = 1, mean = 0, bound = 2): Initializer {
   const mass = erf(bound * Math.SQRT1_2);
   return (shape, options) => {
     const u = rand(shape, options).mul(2).sub(1).mul(mass);
-    return erfInverse(u)
-      .mul(Math.SQRT2)
-      .clamp({ min: -bound, max: bound })
-      .mul(std)
-      .add(mean);
+    return erfInverse(u).mul(Math.SQRT2).clamp({ min: -bound, max: bound }).mul(std).add(mean);
   };
 }
 
 /** Inputs and outputs of one unit: a matrix is [out, in]; further dims are a receptive field. */
 function fans(op: string, shape: Shape): { readonly fanIn: number; readonly fanOut: number } {
-  if (shape.length < 2) throw new ArgumentError(`${op}: a shape of ${shape.length} dims has no fan in and out; it needs 2`);
+  if (shape.length < 2)
+    throw new ArgumentError(`${op}: a shape of ${shape.length} dims has no fan in and out; it needs 2`);
   const field = numel(shape.slice(2));
   return { fanIn: shape[1] * field, fanOut: shape[0] * field };
 }

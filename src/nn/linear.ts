@@ -1,5 +1,5 @@
-import { Parameter } from "../tensor/parameter.ts";
 import type { CreateOptions } from "../tensor/create.ts";
+import { Parameter } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { linear } from "./functional/basic.ts";
 import { type Initializer, uniform } from "./init.ts";
@@ -23,8 +23,12 @@ export class Linear extends Module {
     const { bias = true, weightInit, biasInit, ...create } = options;
     const bound = inFeatures > 0 ? 1 / Math.sqrt(inFeatures) : 0;
     const natural = uniform(-bound, bound);
-    this.weight = new Parameter((weightInit ?? natural)([outFeatures, inFeatures], create), { name: "weight" });
-    this.bias = bias ? new Parameter((biasInit ?? natural)([outFeatures], create), { name: "bias" }) : undefined;
+    this.weight = new Parameter((weightInit ?? natural)([outFeatures, inFeatures], create), {
+      name: "weight",
+    });
+    this.bias = bias
+      ? new Parameter((biasInit ?? natural)([outFeatures], create), { name: "bias" })
+      : undefined;
   }
 
   forward(x: Tensor): Tensor {

@@ -19,7 +19,11 @@ export function paddingMask(mask: Tensor): Tensor {
 }
 
 /** Each query sees the keys up to its own: [1, 1, Tq, Tk], aligned at the end when there are more keys. */
-export function causalMask(queries: number, keys = queries, options: { readonly device?: Device } = {}): Tensor {
+export function causalMask(
+  queries: number,
+  keys = queries,
+  options: { readonly device?: Device } = {},
+): Tensor {
   const query = arange(keys - queries, keys, 1, options).reshape([1, 1, queries, 1]);
   return arange(0, keys, 1, options).reshape([1, 1, 1, keys]).le(query);
 }

@@ -15,7 +15,10 @@ interface Entry {
 }
 
 /** The parameters, buffers and modules in a field, with the indices that lead to them. */
-function contentsOf(value: unknown, path: readonly string[] = []): { item: Buffer | Module; path: readonly string[] }[] {
+function contentsOf(
+  value: unknown,
+  path: readonly string[] = [],
+): { item: Buffer | Module; path: readonly string[] }[] {
   if (value instanceof Buffer || value instanceof Module) return [{ item: value, path }];
   return Array.isArray(value) ? value.flatMap((item, i) => contentsOf(item, [...path, String(i)])) : [];
 }
@@ -75,10 +78,9 @@ export abstract class Module {
 
   /** All parameters, each once, in the order of the fields; a shared one under the first of its names. */
   namedParameters(): [name: string, parameter: Parameter][] {
-    return this.#named().flatMap(([name, buffer]) => (buffer instanceof Parameter ? [[name, buffer] as const] : [])) as [
-      string,
-      Parameter,
-    ][];
+    return this.#named().flatMap(([name, buffer]) =>
+      buffer instanceof Parameter ? [[name, buffer] as const] : [],
+    ) as [string, Parameter][];
   }
 
   parameters(): Parameter[] {
@@ -158,7 +160,10 @@ export abstract class Module {
       }
       const options = { name: cell.name, requiresGrad: cell.requiresGrad };
       const initial = new Tensor(cell.initial, device);
-      moved.set(buffer, buffer instanceof Parameter ? new Parameter(initial, options) : new Buffer(initial, options));
+      moved.set(
+        buffer,
+        buffer instanceof Parameter ? new Parameter(initial, options) : new Buffer(initial, options),
+      );
     }
     const replace = (value: unknown): unknown => {
       if (value instanceof Buffer) return moved.get(value) ?? value;
@@ -166,7 +171,8 @@ export abstract class Module {
     };
     for (const module of this.modules()) {
       for (const [field, value] of Object.entries(module)) {
-        if (contentsOf(value).some(({ item }) => item instanceof Buffer)) Reflect.set(module, field, replace(value));
+        if (contentsOf(value).some(({ item }) => item instanceof Buffer))
+          Reflect.set(module, field, replace(value));
       }
     }
     return this;
@@ -186,13 +192,16 @@ export abstract class Module {
 
   #entries(ancestors: readonly Module[] = []): Entry[] {
     if (ancestors.includes(this)) {
-      throw new ArgumentError(`${this.constructor.name}: the module contains itself; keep such references out of its fields`);
+      throw new ArgumentError(
+        `${this.constructor.name}: the module contains itself; keep such references out of its fields`,
+      );
     }
     const within = [...ancestors, this];
     return Object.entries(this).flatMap(([field, value]) =>
       contentsOf(value).flatMap(({ item, path }) => {
         const fields = [field, ...path];
-        const inner = item instanceof Module ? item.#entries(within) : [{ buffer: item, path: [], names: [] }];
+        const inner =
+          item instanceof Module ? item.#entries(within) : [{ buffer: item, path: [], names: [] }];
         return inner.map((entry) => {
           const outer = fields.map((_, i) => [...fields.slice(i), ...entry.names.slice(0, 1)].join("."));
           return this.#rename({

@@ -4,7 +4,7 @@ import type { Assignment } from "../engine/engine.ts";
 import { dtypeOfArray, type TypedArray } from "../graph/dtype.ts";
 import { DeviceError, ShapeError, StateDictError, TraceError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
-import { formatShape, numel, sameShape, type Shape } from "../graph/shape.ts";
+import { formatShape, numel, type Shape, sameShape } from "../graph/shape.ts";
 import { cast, constant, detach } from "../ops/builders.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Buffer } from "../tensor/parameter.ts";
@@ -35,7 +35,8 @@ function byDevice<T extends { readonly cell: { readonly device: Device } }>(item
  */
 export function snapshot(buffers: readonly Buffer[]): Tensor[] {
   const engine = currentEngine();
-  if (engine.trace) throw new TraceError("stateDict: parameters cannot be copied inside a compiled function; do it outside");
+  if (engine.trace)
+    throw new TraceError("stateDict: parameters cannot be copied inside a compiled function; do it outside");
   for (const group of byDevice(buffers)) engine.initialise(group.map(({ cell }) => cell));
   return buffers.map(({ cell, device }) => {
     const storage = engine.storageOf(device, cell.leaf());
@@ -45,7 +46,8 @@ export function snapshot(buffers: readonly Buffer[]): Tensor[] {
 
 /** Why an entry cannot become the content of a buffer, or undefined. */
 export function misfit(cell: Cell, entry: StateEntry): string | undefined {
-  if (!sameShape(entry.shape, cell.shape)) return `has shape ${formatShape(entry.shape)}, wanted ${formatShape(cell.shape)}`;
+  if (!sameShape(entry.shape, cell.shape))
+    return `has shape ${formatShape(entry.shape)}, wanted ${formatShape(cell.shape)}`;
   if (!(entry instanceof Tensor) && entry.data.length !== numel(entry.shape)) {
     return `has ${entry.data.length} elements, but shape ${formatShape(entry.shape)}`;
   }
@@ -58,15 +60,16 @@ export function misfit(cell: Cell, entry: StateEntry): string | undefined {
  */
 export function overwrite(pairs: readonly (readonly [Buffer, StateEntry])[]): void {
   const engine = currentEngine();
-  if (engine.trace) throw new TraceError("loadStateDict: state cannot be loaded inside a compiled function; do it outside");
+  if (engine.trace)
+    throw new TraceError("loadStateDict: state cannot be loaded inside a compiled function; do it outside");
   const assignments = pairs.map(([{ cell }, entry]): Assignment => {
     if (misfit(cell, entry) !== undefined) throw new ShapeError(`loadStateDict: ${cell.name} does not fit`);
-    return { cell, value: cast(valueOf(entry, cell.device, cell.name), cell.dtype) };
+    return { cell, value: cast(newValueOf(entry, cell.device, cell.name), cell.dtype) };
   });
   for (const group of byDevice(assignments)) engine.assign(group);
 }
 
-function valueOf(entry: StateEntry, device: Device, name: string): Value {
+function newValueOf(entry: StateEntry, device: Device, name: string): Value {
   if (!(entry instanceof Tensor)) return constant([...entry.shape], dtypeOfArray(entry.data), entry.data);
   if (entry.device !== device) {
     throw new DeviceError(
@@ -85,11 +88,17 @@ function listed(names: readonly string[]): string {
 /** @throws StateDictError naming every kind of problem at once; does nothing when there is none. */
 export function throwMismatch(
   what: string,
-  problems: { readonly missing?: readonly string[]; readonly unexpected?: readonly string[]; readonly misshapen?: readonly string[] },
+  problems: {
+    readonly missing?: readonly string[];
+    readonly unexpected?: readonly string[];
+    readonly misshapen?: readonly string[];
+  },
 ): void {
   const parts = Object.entries(problems).flatMap(([kind, names]) =>
     names.length === 0 ? [] : [`${names.length} ${kind}: ${listed(names)}`],
   );
   if (parts.length === 0) return;
-  throw new StateDictError(`loadStateDict: the state does not fit ${what}; nothing was changed. ${parts.join("; ")}`);
+  throw new StateDictError(
+    `loadStateDict: the state does not fit ${what}; nothing was changed. ${parts.join("; ")}`,
+  );
 }

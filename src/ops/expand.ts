@@ -12,10 +12,15 @@ export interface Expansion {
 
 /**
  * Rewrites the graph below `roots` to primitives: composites are replaced by their decomposition (again and again until
- * none is left) and `detach`, which matters to gradients alone, by its operand. `known` values are kept as they are.
+ * none is left) and `detach`, which matters to gradients alone, by its operand. `known` values are kept as they are, or
+ * become what `standIns` has for them.
  */
-export function expandComposites(roots: readonly Value[], known: (value: Value) => boolean): Expansion {
-  const replaced = new Map<Value, Value>();
+export function expandComposites(
+  roots: readonly Value[],
+  known: (value: Value) => boolean,
+  standIns: ReadonlyMap<Value, Value> = new Map(),
+): Expansion {
+  const replaced = new Map<Value, Value>(standIns);
   const originOf = new Map<Node, string>();
   const lookup = (value: Value): Value => replaced.get(value) ?? value;
 

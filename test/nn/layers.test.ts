@@ -18,8 +18,13 @@ describe("Linear", () => {
   it("is x Wᵀ + b over the last dim", async () => {
     const layer = new Linear(2, 3);
     const weight = { shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) };
-    layer.loadStateDict(new Map([["weight", weight] as const, ["bias", { shape: [3], data: Float32Array.of(10, 20, 30) }]]));
-    expect(await layer.forward(tensor([[[1, 1]], [[0, 2]]])).array()).toEqual([[[13, 27, 41]], [[14, 28, 42]]]);
+    layer.loadStateDict(
+      new Map([["weight", weight] as const, ["bias", { shape: [3], data: Float32Array.of(10, 20, 30) }]]),
+    );
+    expect(await layer.forward(tensor([[[1, 1]], [[0, 2]]])).array()).toEqual([
+      [[13, 27, 41]],
+      [[14, 28, 42]],
+    ]);
   });
 
   it("names both shapes when they do not fit", () => {
@@ -32,10 +37,24 @@ describe("Embedding", () => {
   it("looks rows up and sums gradients of repeated ones, but none for the padding row", async () => {
     const table = new Embedding(4, 2, { paddingIdx: 1 });
     expect((await table.weight.array()) as number[][]).toHaveProperty("1", [0, 0]);
-    const ids = tensor([[0, 1, 3], [3, 1, 0]], i32);
+    const ids = tensor(
+      [
+        [0, 1, 3],
+        [3, 1, 0],
+      ],
+      i32,
+    );
     const rows = table.forward(ids);
     expect(rows.shape).toEqual([2, 3, 2]);
-    rows.mul(tensor([[[1], [10], [100]], [[1000], [1e4], [1e5]]])).sum().backward();
+    rows
+      .mul(
+        tensor([
+          [[1], [10], [100]],
+          [[1000], [1e4], [1e5]],
+        ]),
+      )
+      .sum()
+      .backward();
     expect(await table.weight.grad?.array()).toEqual([
       [100001, 100001],
       [0, 0],
@@ -56,7 +75,16 @@ describe("Embedding", () => {
 describe("LayerNorm", () => {
   it("normalises the trailing dims", async () => {
     const layer = new LayerNorm([2, 2], { eps: 0 });
-    const y = (await layer.forward(tensor([[[1, 2], [3, 6]]])).data()) as Float32Array;
+    const y = (await layer
+      .forward(
+        tensor([
+          [
+            [1, 2],
+            [3, 6],
+          ],
+        ]),
+      )
+      .data()) as Float32Array;
     const std = Math.sqrt((4 + 1 + 0 + 9) / 4);
     [-2, -1, 0, 3].forEach((centered, i) => {
       expect(y[i]).toBeCloseTo(centered / std, 5);
@@ -65,7 +93,9 @@ describe("LayerNorm", () => {
   });
 
   it("can have a bias without a weight", async () => {
-    expect(await functional.layerNorm(tensor([1, 1]), [2], undefined, tensor([5, 6])).array()).toEqual([5, 6]);
+    expect(await functional.layerNorm(tensor([1, 1]), [2], undefined, tensor([5, 6])).array()).toEqual([
+      5, 6,
+    ]);
   });
 });
 
@@ -99,7 +129,8 @@ describe("Dropout", () => {
 
   it("draws anew in each call, compiled as plain", async () => {
     const layer = new Dropout(0.5);
-    const plain = (): Promise<unknown>[] => Array.from({ length: 3 }, () => layer.forward(ones([32])).array());
+    const plain = (): Promise<unknown>[] =>
+      Array.from({ length: 3 }, () => layer.forward(ones([32])).array());
     manualSeed(3);
     const expected = await Promise.all(plain());
     expect(expected[0]).not.toEqual(expected[1]);
@@ -155,9 +186,14 @@ describe("init", () => {
     // Variance of a normal cut at ±2: 1 - 4 φ(2) / (2 Φ(2) - 1) = 0.7737.
     expect(moments(z).std ** 2).toBeCloseTo(0.7737, 1);
     // Largest distance of the distribution functions (Kolmogorov): 1.63 / sqrt(n) is the 1% point.
-    const e = (await full([], 0).add(tensor(z.map((value) => value * Math.SQRT1_2))).erf().data()) as Float32Array;
+    const e = (await full([], 0)
+      .add(tensor(z.map((value) => value * Math.SQRT1_2)))
+      .erf()
+      .data()) as Float32Array;
     const mass = 0.9544997361036416;
-    const distance = Math.max(...Array.from(e, (value, i) => Math.abs((value / mass + 1) / 2 - (i + 0.5) / z.length)));
+    const distance = Math.max(
+      ...Array.from(e, (value, i) => Math.abs((value / mass + 1) / 2 - (i + 0.5) / z.length)),
+    );
     expect(distance).toBeLessThan(1.63 / Math.sqrt(z.length));
     expect(() => init.truncatedNormal(1, 0, 6)).toThrow(ArgumentError);
   });
@@ -169,7 +205,10 @@ describe("activations", () => {
     expect(await functional.activations.relu(x).array()).toEqual([0, 0, 1.5]);
     const silu = (await functional.silu(x).data()) as Float32Array;
     expect(silu[2]).toBeCloseTo(1.5 / (1 + Math.exp(-1.5)), 6);
-    const [exact, approximate] = [await functional.activations.gelu(x).data(), await functional.activations.gelu_new(x).data()];
+    const [exact, approximate] = [
+      await functional.activations.gelu(x).data(),
+      await functional.activations.gelu_new(x).data(),
+    ];
     expect(exact[2]).toBeCloseTo(1.39978921, 5);
     expect(approximate[2]).not.toBe(exact[2]);
     expect(approximate[2]).toBeCloseTo(exact[2], 3);

@@ -54,7 +54,10 @@ describe("walking a module", () => {
     const model = new Model();
     expect(model.namedParameters().map(([name]) => name)).toEqual(expectedNames);
     expect(new Set(model.parameters()).size).toBe(7);
-    expect(model.namedBuffers().map(([name]) => name)).toEqual(["encoder.layer.0.seen", "encoder.layer.1.seen"]);
+    expect(model.namedBuffers().map(([name]) => name)).toEqual([
+      "encoder.layer.0.seen",
+      "encoder.layer.1.seen",
+    ]);
     expect(model.blocks[0].namedParameters().map(([name]) => name)).toEqual([
       "dense.kernel",
       "inner.bias",
@@ -110,7 +113,9 @@ describe("state dicts", () => {
   it("copy: later assignments do not reach them", async () => {
     const model = new Model();
     const state = model.stateDict();
-    expect([...state.keys()].sort()).toEqual([...expectedNames, "encoder.layer.0.seen", "encoder.layer.1.seen"].sort());
+    expect([...state.keys()].sort()).toEqual(
+      [...expectedNames, "encoder.layer.0.seen", "encoder.layer.1.seen"].sort(),
+    );
     model.blocks[0].scale.assign(full([3], 9));
     expect(await state.get("encoder.layer.0.LayerNorm.weight")?.array()).toEqual([2, 2, 2]);
     expect(await model.blocks[0].scale.array()).toEqual([9, 9, 9]);

@@ -48,11 +48,11 @@ export class Computation {
     return this.#buffers;
   }
 
-  /** The buffer that a value lies in, made on first use. */
-  bufferOf(value: Value): Buffer {
+  /** The buffer that a value lies in, made on first use; `readwrite` where the kernel reads back what it stores. */
+  bufferOf(value: Value, stored: "write" | "readwrite" = "write"): Buffer {
     let buffer = this.#buffers.get(value);
     if (buffer === undefined) {
-      const access = this.#scope.group.stores.has(value) ? "write" : "read";
+      const access = this.#scope.group.stores.has(value) ? stored : "read";
       const count = numel(value.shape);
       const length = count === 1 ? 1 : (this.#length ?? count);
       buffer = { name: `b${this.#buffers.size}`, type: scalarType(value.dtype), length, access };

@@ -75,11 +75,12 @@ class ContractWriter {
     const batch = shape.slice(0, -2);
     const cached = Math.max(tileRows, Math.floor(cachedBytes / 4 / Math.max(this.#inner, 1) / tileRows) * tileRows);
     const heavy = this.#epilogueOperations() > heavyEpilogue;
-    block.loops("b", batch, "grid", (at, indices) => {
-      blocks(at, "m", this.#rows, cached, (rowBlock, rows, rowStart) => {
-        blocks(rowBlock, "n", this.#columns, tileColumns, (inner, columns, columnStart) => {
+    // The panel is shared: all but the tiles below it come one after the other.
+    block.loops("b", batch, "loop", (at, indices) => {
+      blocks(at, "m", this.#rows, cached, "loop", (rowBlock, rows, rowStart) => {
+        blocks(rowBlock, "n", this.#columns, tileColumns, "loop", (inner, columns, columnStart) => {
           this.#stagePanel(inner, indices, columns, columnStart);
-          blocks(inner, "t", rows, tileRows, (tile, height, start) => {
+          blocks(inner, "t", rows, tileRows, heavy ? "loop" : "grid", (tile, height, start) => {
             this.#multiplyTile(tile, indices, height, add(rowStart, start), columns, columnStart, heavy);
           });
         });
@@ -232,9 +233,10 @@ function blocks(
   prefix: string,
   extent: number,
   size: number,
+  tag: "grid" | "loop",
   body: (inner: Block, size: number, start: Expression) => void,
 ): void {
   const full = Math.floor(extent / size);
-  block.loop(prefix, full, "grid", (inner, turn) => body(inner, size, multiply(turn, size)));
+  block.loop(prefix, full, tag, (inner, turn) => body(inner, size, multiply(turn, size)));
   if (extent > full * size) body(block, extent - full * size, constant(full * size));
 }

@@ -49,7 +49,8 @@ class RowWriter {
   write(): LoweredGroup | undefined {
     const block = new Block(new Names());
     const { rows, length } = this.#template;
-    block.loops("i", rows, "grid", (row, indices) => {
+    // Rows that share scratch cannot run side by side.
+    block.loops("i", rows, this.#scratch.size > 0 ? "loop" : "grid", (row, indices) => {
       this.#passes.passes.forEach((_, pass) => this.#writePass(row, indices, pass));
       for (const value of this.#passes.reductions) this.#computation.unbind(value);
     });
@@ -137,6 +138,6 @@ class RowWriter {
   /** Where a kept value lies: its own output, or scratch of the length of a row. */
   #keptAt(value: Value, position: Expression, element: Expression): [Buffer, Expression] {
     const scratch = this.#scratch.get(value);
-    return scratch ? [scratch, element] : [this.#computation.bufferOf(value), position];
+    return scratch ? [scratch, element] : [this.#computation.bufferOf(value, "readwrite"), position];
   }
 }

@@ -27,7 +27,7 @@ function writeScatter(
   const [base, index, source] = node.inputs;
   const computation = new Computation(scope);
   const block = new Block(new Names());
-  const buffer = computation.bufferOf(target);
+  const buffer = computation.bufferOf(target, "readwrite");
   const count = numel(target.shape);
   elementLoop(block, count, single ? 1 : count >= 8 ? 8 : 1, "grid", (inner, position) => {
     computation.forget();

@@ -43,12 +43,15 @@ class Fuser {
   readonly #owner = new Map<Value, Group>();
   readonly #dependencies = new Map<Group, Set<Group>>();
   readonly #coordinates = new Map<Group, Coordinates>();
+  /** Values that will lie in memory in any case: what the program returns or writes. */
+  readonly #promised = new Set<Value>();
 
   constructor(isInput: (value: Value) => boolean) {
     this.#isInput = isInput;
   }
 
   run(order: readonly Node[], roots: readonly Value[]): Fusion {
+    for (const root of roots) this.#promised.add(behindReshapes(root));
     for (const node of order) this.#place(node);
     const rootStorage = new Map(roots.map((root) => [root, this.#storeRoot(root)]));
     return { groups: this.#groups, homeOf: this.#home, ownerOf: this.#owner, rootStorage };
@@ -214,31 +217,34 @@ class Fuser {
     for (const base of basesOf(value)) {
       const home = this.#home.get(base);
       if (home === undefined || home === reader || this.#inMemory(base)) continue;
-      const narrow = this.#recomputable(base, home);
-      if (narrow === undefined) this.#store(base);
-      else for (const part of narrow) this.#store(part);
+      const needed = this.#recomputable(base, home);
+      if (needed === undefined) this.#store(base);
+      else for (const part of needed) this.#store(part);
     }
   }
 
-  /** The narrow values from which a wide member can cheaply be computed again; undefined if it should be stored. */
+  /**
+   * The values (narrow ones, or ones that will be stored anyway) from which a wide member can cheaply be computed again;
+   * undefined if it should be stored itself.
+   */
   #recomputable(value: Value, home: Group): Value[] | undefined {
     const coordinates = this.#coordinatesOf(home);
     const isNarrow = (part: Value): boolean =>
       numel(part.shape) < numel(coordinates.wideShape) && placeOf(part.shape, coordinates)?.width === "narrow";
-    if (home.template.kind !== "row" || isNarrow(value)) return undefined;
-    const narrow: Value[] = [];
+    if (this.#promised.has(value) || isNarrow(value)) return undefined;
+    const needed: Value[] = [];
     let cost = 0;
     const visit = (part: Value): boolean => {
       if (this.#inMemory(part) || this.#home.get(part) !== home) return !expensive.has(part.node.op);
-      if (isNarrow(part)) {
-        narrow.push(part);
+      if (this.#promised.has(part) || (home.template.kind === "row" && isNarrow(part))) {
+        needed.push(part);
         return true;
       }
       cost += 1;
       const cheap = definitionOf(part.node).kind === "map" && !expensive.has(part.node.op) && cost <= recomputeBudget;
       return cheap && part.node.inputs.every((input) => basesOf(input).every(visit));
     };
-    return visit(value) ? narrow : undefined;
+    return visit(value) ? needed : undefined;
   }
 
   #requireMemory(value: Value): void {

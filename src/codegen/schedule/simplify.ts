@@ -1,6 +1,7 @@
 import { type Node, topologicalOrder, type Value } from "../../graph/node.ts";
 import { sameShape } from "../../graph/shape.ts";
 import { build } from "../../ops/build.ts";
+import { transpose } from "../../ops/builders.ts";
 import { type AttrsOf, type OpName, typed } from "../../ops/table.ts";
 
 /** A graph in which equal subexpressions are one value; `valueOf` maps the roots of the old graph to the new one. */
@@ -50,6 +51,44 @@ export function simplify(roots: readonly Value[], isKnown: (value: Value) => boo
   return { valueOf: lookup, order };
 }
 
+/**
+ * Products that are only read transposed become the product of the transposed operands, in the other order: a weight's
+ * gradient then has the weight's own layout.
+ */
+export function transposeProducts(roots: readonly Value[], isKnown: (value: Value) => boolean): readonly Value[] {
+  const uses = new Map<Value, number>();
+  const count = (value: Value): void => void uses.set(value, (uses.get(value) ?? 0) + 1);
+  roots.forEach(count);
+  const order = topologicalOrder(roots, isKnown);
+  for (const node of order) node.inputs.forEach(count);
+  const replaced = new Map<Value, Value>();
+  const lookup = (value: Value): Value => replaced.get(value) ?? value;
+  for (const node of order) {
+    const inputs = node.inputs.map(lookup);
+    const [product] = inputs;
+    const original = node.inputs[0];
+    let rebuilt = node;
+    if (swapsLastDims(node) && product?.node.op === "matmul" && !isKnown(original) && uses.get(original) === 1) {
+      const [left, right] = product.node.inputs;
+      rebuilt = build("matmul", [transpose(right, -2, -1), transpose(left, -2, -1)], {});
+    } else if (inputs.some((input, i) => input !== node.inputs[i])) {
+      rebuilt = build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
+    }
+    if (rebuilt !== node) node.outputs.forEach((output, i) => replaced.set(output, rebuilt.outputs[i]));
+  }
+  return roots.map(lookup);
+}
+
+function swapsLastDims(original: Node): boolean {
+  const node = typed(original);
+  if (node.op !== "permute") return false;
+  const rank = node.attrs.dims.length;
+  return (
+    rank >= 2 &&
+    node.attrs.dims.every((dim, k) => dim === (k < rank - 2 ? k : k === rank - 1 ? rank - 2 : rank - 1))
+  );
+}
+
 /** Attributes as text; negative zero and NaN keep their own. */
 function attrsKey(attrs: unknown): string {
   return JSON.stringify(attrs, (_, value: unknown) =>
@@ -66,6 +105,13 @@ function withoutWork(original: Node, inputs: readonly Value[]): Value | undefine
     case "reshape":
     case "expand":
       return sameShape(inputs[0].shape, node.attrs.shape) ? inputs[0] : undefined;
+    case "permute": {
+      // Two permutations in a row that undo each other.
+      const inner = typed(inputs[0].node);
+      const { dims } = node.attrs;
+      const undone = inner.op === "permute" && dims.every((dim, k) => inner.attrs.dims[dim] === k);
+      return undone ? inner.inputs[0] : dims.every((dim, k) => dim === k) ? inputs[0] : undefined;
+    }
     case "mul":
       if (isFull(inputs[0], 1)) return inputs[1];
       return isFull(inputs[1], 1) ? inputs[0] : undefined;

@@ -1,7 +1,7 @@
 import { currentEngine } from "../../engine/current.ts";
 import { isInteger } from "../../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../../graph/errors.ts";
-import { formatShape, numel, sameShape, type Shape } from "../../graph/shape.ts";
+import { formatShape, numel, type Shape, sameShape } from "../../graph/shape.ts";
 import * as b from "../../ops/builders.ts";
 import { bernoulli } from "../../tensor/create.ts";
 import { Tensor, where } from "../../tensor/tensor.ts";
@@ -23,9 +23,15 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
  * @throws DTypeError unless the indices are integers; IndexOutOfRangeError for an index outside the table, where it is
  *   known on the host (one computed on a device reads zeros).
  */
-export function embedding(indices: Tensor, weight: Tensor, options: { readonly paddingIdx?: number } = {}): Tensor {
+export function embedding(
+  indices: Tensor,
+  weight: Tensor,
+  options: { readonly paddingIdx?: number } = {},
+): Tensor {
   if (!isInteger(indices.dtype)) {
-    throw new DTypeError(`embedding: indices are ${indices.dtype}, wanted i32 or u32; make them with { dtype: "i32" }`);
+    throw new DTypeError(
+      `embedding: indices are ${indices.dtype}, wanted i32 or u32; make them with { dtype: "i32" }`,
+    );
   }
   const rows = weight.indexSelect(0, indices.reshape([numel(indices.shape)]));
   const looked = rows.reshape([...indices.shape, weight.shape[1]]);

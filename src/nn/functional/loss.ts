@@ -66,7 +66,11 @@ export function mseLoss(input: Tensor, target: Tensor, reduction: Reduction = "m
 }
 
 /** Cross-entropy of sigmoid(logits) against probabilities, computed where neither exp overflows nor log loses digits. */
-export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, reduction: Reduction = "mean"): Tensor {
+export function binaryCrossEntropyWithLogits(
+  logits: Tensor,
+  target: Tensor,
+  reduction: Reduction = "mean",
+): Tensor {
   checkSameShape("binaryCrossEntropyWithLogits", logits, target);
   // max(x, 0) - x t + log(1 + exp(-|x|))
   const softplus = logits.abs().neg().exp().add(1).log();
@@ -75,5 +79,7 @@ export function binaryCrossEntropyWithLogits(logits: Tensor, target: Tensor, red
 
 function checkSameShape(op: string, input: Tensor, target: Tensor): void {
   if (sameShape(input.shape, target.shape)) return;
-  throw new ShapeError(`${op}: input ${formatShape(input.shape)} and target ${formatShape(target.shape)} differ`);
+  throw new ShapeError(
+    `${op}: input ${formatShape(input.shape)} and target ${formatShape(target.shape)} differ`,
+  );
 }

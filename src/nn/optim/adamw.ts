@@ -14,7 +14,8 @@ export interface AdamWOptions extends GroupOptions {
 
 /** @throws ArgumentError unless betas are in [0, 1) and eps is at least 0. */
 export function checkMoments(op: string, betas: readonly [number, number], eps: number): void {
-  if (!betas.every((beta) => beta >= 0 && beta < 1)) throw new ArgumentError(`${op}: betas ${betas.join(", ")} are not in [0, 1)`);
+  if (!betas.every((beta) => beta >= 0 && beta < 1))
+    throw new ArgumentError(`${op}: betas ${betas.join(", ")} are not in [0, 1)`);
   if (!(eps >= 0)) throw new ArgumentError(`${op}: eps ${eps} is not at least 0`);
 }
 
@@ -33,7 +34,10 @@ export class AdamW extends Optimizer {
 
   /** Learning rate 1e-3 and decay 0.01 by default, as in PyTorch. */
   constructor(params: readonly Parameter[] | readonly ParameterGroup[], options: AdamWOptions = {}) {
-    super(params, { lr: options.lr ?? 1e-3, weightDecay: options.weightDecay ?? 0.01 }, ["expAvg", "expAvgSq"]);
+    super(params, { lr: options.lr ?? 1e-3, weightDecay: options.weightDecay ?? 0.01 }, [
+      "expAvg",
+      "expAvgSq",
+    ]);
     this.betas = options.betas ?? [0.9, 0.999];
     this.eps = options.eps ?? 1e-8;
     this.correctBias = options.correctBias ?? true;

@@ -9,5 +9,13 @@ export {
   type OptimizerState,
   type ParameterGroup,
 } from "./optimizer.ts";
-export { bertSchedule, constant, cosine, linearWarmupDecay, noam, type Schedule, type WarmupOptions } from "./schedule.ts";
+export {
+  bertSchedule,
+  constant,
+  cosine,
+  linearWarmupDecay,
+  noam,
+  type Schedule,
+  type WarmupOptions,
+} from "./schedule.ts";
 export { SGD, type SGDOptions } from "./sgd.ts";

@@ -64,7 +64,9 @@ function classesOf(slots: readonly Slot[]): Slot[][] {
   for (const slot of slots) {
     const same = classes.find(
       ([first]) =>
-        first.group === slot.group && first.steps === slot.steps && first.parameter.dtype === slot.parameter.dtype,
+        first.group === slot.group &&
+        first.steps === slot.steps &&
+        first.parameter.dtype === slot.parameter.dtype,
     );
     if (same) same.push(slot);
     else classes.push([slot]);
@@ -107,10 +109,19 @@ export abstract class Optimizer {
       }),
     );
     const { blocks } = currentEngine();
-    packCells(this.#slots.map(({ parameter }) => parameter.cell), blocks);
-    packCells(this.#slots.map(({ parameter }) => parameter.cell.gradientCell), blocks);
+    packCells(
+      this.#slots.map(({ parameter }) => parameter.cell),
+      blocks,
+    );
+    packCells(
+      this.#slots.map(({ parameter }) => parameter.cell.gradientCell),
+      blocks,
+    );
     momentNames.forEach((_, i) => {
-      packCells(this.#slots.map(({ moments }) => moments[i].cell), blocks);
+      packCells(
+        this.#slots.map(({ moments }) => moments[i].cell),
+        blocks,
+      );
     });
   }
 
@@ -149,12 +160,16 @@ export abstract class Optimizer {
     const specs = classes.flatMap(([{ parameter }]) =>
       this.numberNames.map((name): ScalarSpec => ({ name, dtype: parameter.dtype })),
     );
-    engine.trace?.guards.push(() => classes.every((slots) => slots.every(({ steps }) => steps === slots[0].steps)));
+    engine.trace?.guards.push(() =>
+      classes.every((slots) => slots.every(({ steps }) => steps === slots[0].steps)),
+    );
     const leaves = engine.hostScalars(specs, () => this.#advance(classes));
     const numbersOfSlot = new Map(
       classes.flatMap((slots, i) => {
         const mine = leaves.slice(i * this.numberNames.length, (i + 1) * this.numberNames.length);
-        return slots.map((slot) => [slot, mine.map((leaf) => new Tensor(leaf, slot.parameter.device))] as const);
+        return slots.map(
+          (slot) => [slot, mine.map((leaf) => new Tensor(leaf, slot.parameter.device))] as const,
+        );
       }),
     );
     engine.step(
@@ -179,7 +194,8 @@ export abstract class Optimizer {
       for (const slot of slots) slot.steps += 1;
       const [{ group, steps }] = slots;
       const lr = typeof group.lr === "number" ? group.lr : group.lr(step);
-      if (!Number.isFinite(lr)) throw new ArgumentError(`optimizer: the learning rate of step ${step} is ${lr}`);
+      if (!Number.isFinite(lr))
+        throw new ArgumentError(`optimizer: the learning rate of step ${step} is ${lr}`);
       return this.numbersOf({ lr, weightDecay: group.weightDecay, steps });
     });
   }
@@ -190,7 +206,9 @@ export abstract class Optimizer {
     const names = this.#momentNames;
     return {
       steps: this.#steps,
-      groups: this.groups.map(({ lr, weightDecay }) => (typeof lr === "number" ? { lr, weightDecay } : { weightDecay })),
+      groups: this.groups.map(({ lr, weightDecay }) =>
+        typeof lr === "number" ? { lr, weightDecay } : { weightDecay },
+      ),
       parameters: this.#slots.map(({ parameter, steps }, i) => ({
         name: parameter.cell.name,
         steps,
@@ -257,7 +275,8 @@ function checkGroups(groups: readonly OptimizerGroup[]): void {
   if (all.length === 0) throw new ArgumentError("optimizer: there are no parameters");
   const seen = new Set<Parameter>();
   for (const parameter of all) {
-    if (seen.has(parameter)) throw new ArgumentError(`optimizer: ${parameter.cell.name} is named twice; put it in one group`);
+    if (seen.has(parameter))
+      throw new ArgumentError(`optimizer: ${parameter.cell.name} is named twice; put it in one group`);
     seen.add(parameter);
     if (parameter.device !== all[0].device) {
       throw new DeviceError(
@@ -267,7 +286,9 @@ function checkGroups(groups: readonly OptimizerGroup[]): void {
     }
   }
   for (const { lr, weightDecay } of groups) {
-    if (typeof lr === "number" && !(lr >= 0)) throw new ArgumentError(`optimizer: learning rate ${lr} is not at least 0`);
-    if (!(weightDecay >= 0)) throw new ArgumentError(`optimizer: weight decay ${weightDecay} is not at least 0`);
+    if (typeof lr === "number" && !(lr >= 0))
+      throw new ArgumentError(`optimizer: learning rate ${lr} is not at least 0`);
+    if (!(weightDecay >= 0))
+      throw new ArgumentError(`optimizer: weight decay ${weightDecay} is not at least 0`);
   }
 }

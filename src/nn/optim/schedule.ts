@@ -14,7 +14,10 @@ export interface WarmupOptions {
   readonly total: number;
 }
 
-function checkWarmup(op: string, { warmup, total }: { readonly warmup: number; readonly total: number }): void {
+function checkWarmup(
+  op: string,
+  { warmup, total }: { readonly warmup: number; readonly total: number },
+): void {
   if (!(warmup >= 0 && total >= warmup)) {
     throw new ArgumentError(`${op}: warmup ${warmup} and total ${total}; wanted 0 <= warmup <= total`);
   }
@@ -48,9 +51,14 @@ export function bertSchedule(options: WarmupOptions): Schedule {
  * scale width^-0.5 min(t^-0.5, t warmup^-1.5), where t counts from 1: the first step's rate is not 0.
  * Vaswani et al., Attention Is All You Need (2017), section 5.3.
  */
-export function noam(options: { readonly width: number; readonly warmup: number; readonly scale?: number }): Schedule {
+export function noam(options: {
+  readonly width: number;
+  readonly warmup: number;
+  readonly scale?: number;
+}): Schedule {
   const { width, warmup, scale = 1 } = options;
-  if (!(width > 0 && warmup > 0)) throw new ArgumentError(`noam: width ${width} and warmup ${warmup} must be above 0`);
+  if (!(width > 0 && warmup > 0))
+    throw new ArgumentError(`noam: width ${width} and warmup ${warmup} must be above 0`);
   return (step) => {
     const t = step + 1;
     return (scale / Math.sqrt(width)) * Math.min(t ** -0.5, t * warmup ** -1.5);

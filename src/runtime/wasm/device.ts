@@ -65,7 +65,7 @@ export class WasmDevice implements Device {
 
   prepare(program: Program): Executable {
     const plan = planProgram(program, this.#target);
-    const functions = this.#kernels.load(plan.kernels.map(({ kernel }) => kernel));
+    const functions = this.#kernels.load(plan.kernels);
     this.counters.prepared += 1;
     return new WasmExecutable(this, program, plan, functions);
   }

@@ -1,4 +1,3 @@
-import { formatKernel } from "../../codegen/kernel/format.ts";
 import type { Kernel } from "../../codegen/kernel/ir.ts";
 import type { PrintFeatures } from "../../codegen/wasm/printer.ts";
 import { printWasm } from "../../codegen/wasm/printer.ts";
@@ -11,7 +10,7 @@ export type KernelFunction = (...addresses: number[]) => void;
 const capacity = 4096;
 
 /**
- * Compiled kernels, each once: equal layers share them. The key is the kernel's whole text but its name. New kernels of
+ * Compiled kernels, each once: equal layers share them. Keys are compared in full. New kernels of
  * a plan are compiled together, as one module.
  */
 export class KernelCache {
@@ -26,15 +25,12 @@ export class KernelCache {
     this.#features = features;
   }
 
-  /** The functions of the kernels, in order. */
-  load(kernels: readonly Kernel[]): KernelFunction[] {
-    const keys = kernels.map((kernel) => formatKernel({ ...kernel, name: "kernel" }));
+  /** The functions of the kernels, in order; `key` says in full what a kernel does. */
+  load(kernels: readonly { readonly key: string; readonly kernel: Kernel }[]): KernelFunction[] {
     const missing = new Map<string, Kernel>();
-    keys.forEach((key, i) => {
-      if (!this.#functions.has(key)) missing.set(key, kernels[i]);
-    });
+    for (const { key, kernel } of kernels) if (!this.#functions.has(key)) missing.set(key, kernel);
     if (missing.size > 0) this.#compile(missing);
-    const functions = keys.map((key) => {
+    const functions = kernels.map(({ key }) => {
       const kernel = this.#functions.get(key);
       if (kernel === undefined) throw new InternalError("wasm: a kernel was not compiled");
       // Used just now: the last to be dropped.

@@ -163,6 +163,56 @@ describe("placeLets", () => {
     `);
   });
 
+  it("names anew after an if what only the if named before", () => {
+    const value = s.unary("exp", s.load(x, i));
+    const twice = store(i, s.binary("mul", value, value));
+    expect(
+      placed(loop("i", [{ kind: "if", condition: lessThan(i, 4), body: [twice] }, twice])),
+    ).toMatchInlineSnapshot(`
+      "
+        for i in 0..8 {
+          if i < 4 {
+            let t0 = exp(x[i])
+            y[i] = t0 * t0
+          }
+          let t1 = exp(x[i])
+          y[i] = t1 * t1
+        }
+      "
+    `);
+  });
+
+  it("keeps the value of a let in an if that was read before it", () => {
+    const a: LocalArray = { name: "a", type: "f32", length: 1, initial: 2 };
+    const r: Register = { name: "r", type: "f32" };
+    const body: Statement[] = [
+      { kind: "declare", array: a },
+      store(i, s.local(a, index(0))),
+      {
+        kind: "if",
+        condition: lessThan(i, 4),
+        body: [
+          { kind: "let", register: r, value: s.local(a, index(0)) },
+          { kind: "set", array: a, index: index(0), value: s.constant("f32", 1) },
+          store(i, s.register(r)),
+        ],
+      },
+    ];
+    expect(placed(loop("i", body))).toMatchInlineSnapshot(`
+      "
+        for i in 0..8 {
+          var a: f32[1] = 2
+          let r = a[0]
+          y[i] = r
+          if i < 4 {
+            a[0] = 1.0
+            y[i] = r
+          }
+        }
+      "
+    `);
+  });
+
   it("keeps loads inside their guard, and gives each a guard where they are shared", () => {
     const before = subtract(row, 1);
     const once = s.guard(inRange(before, 0, 64), s.unary("exp", s.load(x, before)), 0);

@@ -1,0 +1,59 @@
+import { verify } from "../../../src/codegen/kernel/verify.ts";
+import { type Plan, planProgram } from "../../../src/codegen/plan.ts";
+import type { Target } from "../../../src/codegen/target.ts";
+import type { Executable, Program, Storage } from "../../../src/runtime/device.ts";
+import { WasmDevice } from "../../../src/runtime/wasm/device.ts";
+
+const target: Target = { name: "wasm", dtypes: ["bool", "u32", "i32", "f32"], intrinsics: new Set() };
+
+/** A quiet NaN as f32, a large number as an integer: whoever reads it undefined gives itself away. */
+const poison = 0x7fc0dead;
+/** Bytes after the workspace that nobody may write. */
+const margin = 1024;
+
+/**
+ * A WasmDevice that checks what it runs: every kernel passes the verifier, no temporary is read before it is written
+ * (the workspace starts as poison in every run), and nothing is written behind the workspace.
+ */
+export class CheckedWasmDevice extends WasmDevice {
+  #end = 0;
+
+  override workspace(bytes: number): number {
+    const address = super.workspace(bytes + margin);
+    new Uint32Array(this.memory.buffer, address, (bytes + margin) / 4).fill(poison);
+    this.#end = address + bytes;
+    return address;
+  }
+
+  override prepare(program: Program): Executable {
+    const inner = super.prepare(program);
+    for (const { kernel } of planOf(program).kernels) verify(kernel);
+    const check = (): void => {
+      const after = new Uint32Array(this.memory.buffer, this.#end, margin / 4);
+      if (after.some((word) => word !== poison)) throw new Error("a kernel wrote behind the workspace");
+    };
+    return {
+      kernels: inner.kernels,
+      temporaryBytes: inner.temporaryBytes,
+      run(feeds: readonly Storage[]): Storage[] {
+        const results = inner.run(feeds);
+        check();
+        return results;
+      },
+      dispose: () => inner.dispose(),
+    };
+  }
+}
+
+/** What the device plans for a program. */
+export function planOf(program: Program): Plan {
+  return planProgram(program, target);
+}
+
+/** Of a property: FUSEGRAD_SEED, or another one each time, which fast-check prints when it fails. */
+export const seed = Number(process.env.FUSEGRAD_SEED ?? Date.now() % 2 ** 31);
+
+/** How often a property is tried: FUSEGRAD_RUNS, or the usual number. */
+export function runs(usual: number): number {
+  return Number(process.env.FUSEGRAD_RUNS ?? usual);
+}
