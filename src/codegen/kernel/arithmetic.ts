@@ -1,9 +1,9 @@
 import type { BinaryScalarOp, ScalarType, UnaryScalarOp } from "./ir.ts";
 
 /**
- * What the scalar ops mean, on JavaScript numbers: f32 as doubles that are floats, i32 and u32 in range, bool as 0 or 1.
- * Folding of constants and the interpreter share it. Floats that no operation rounds exactly (exp, sin, ...) are the
- * engine's double, rounded to f32.
+ * What the scalar ops mean, on JavaScript numbers: f32 as doubles that are floats, i32 and u32 in range, bool
+ * as 0 or 1. Folding of constants and the interpreter share it. Floats that no operation rounds exactly (exp,
+ * sin, ...) are the engine's double, rounded to f32.
  */
 
 /** Which operands an op takes; they all share one type. */
@@ -182,7 +182,9 @@ export function evaluateBinary(op: BinaryScalarOp, type: ScalarType, x: number, 
   }
 }
 
-/** Floats to integers truncate and saturate, NaN gives 0; anything but 0 is true; i32 and u32 keep their bits. */
+/**
+ * Floats to integers truncate and saturate, NaN gives 0; anything but 0 is true; i32 and u32 keep their bits.
+ */
 export function evaluateCast(from: ScalarType, to: ScalarType, x: number): number {
   if (to === "bool") return x === 0 ? 0 : 1;
   if (from !== "f32" || to === "f32") return wrap(to, x);
@@ -223,7 +225,10 @@ export function roundHalfToEven(x: number): number {
   return rounded === 0 ? x * 0 : rounded;
 }
 
-/** The error function to about 1e-15 of its value: Taylor's series near 0, a continued fraction for erfc beyond. */
+/**
+ * The error function to about 1e-15 of its value: Taylor's series near 0, a continued fraction for erfc
+ * beyond.
+ */
 export function erf(x: number): number {
   const size = Math.abs(x);
   if (!(size < 6)) return Number.isNaN(x) ? x : Math.sign(x);

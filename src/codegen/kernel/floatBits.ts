@@ -2,8 +2,8 @@ import type { Scalar } from "./ir.ts";
 import { binary, bitcast, cast, constant, multiplyAdd, select, unary } from "./scalars.ts";
 
 /**
- * Small pieces of float arithmetic that the expansions of math functions share. All of it is branch free and made of
- * ops that exist four wide everywhere. Each holds whether or not a target fuses a product with a sum.
+ * Small pieces of float arithmetic that the expansions of math functions share. All of it is branch free and
+ * made of ops that exist four wide everywhere. Each holds whether or not a target fuses a product with a sum.
  */
 
 export const float = (value: number): Scalar => constant("f32", value);
@@ -29,7 +29,10 @@ export function polynomial(x: Scalar, coefficients: readonly number[]): Scalar {
     .reduceRight<Scalar>((sum, c) => multiplyAdd(sum, x, float(c)), float(coefficients.at(-1) ?? 0));
 }
 
-/** The smaller of x and a bound. NaN stays: targets with a minimum that returns x unless y < x need one instruction. */
+/**
+ * The smaller of x and a bound. NaN stays: targets with a minimum that returns x unless y < x need one
+ * instruction.
+ */
 export function atMost(x: Scalar, bound: number): Scalar {
   return select(less(float(bound), x), float(bound), x);
 }
@@ -40,8 +43,8 @@ export function atLeast(x: Scalar, bound: number): Scalar {
 }
 
 /**
- * 2^n for an integral float n from -126 to 127; -127 gives 0 and 128 infinity. Adding 1.5 * 2^23 + 127 leaves n + 127 in
- * the lowest bits of the mantissa, which the shift moves to the place of the exponent.
+ * 2^n for an integral float n from -126 to 127; -127 gives 0 and 128 infinity. Adding 1.5 * 2^23 + 127 leaves
+ * n + 127 in the lowest bits of the mantissa, which the shift moves to the place of the exponent.
  */
 export function powerOfTwo(n: Scalar): Scalar {
   return bitcast(shiftLeft(bitcast(add(n, float(12582912 + 127)), "i32"), integer(23)), "f32");
@@ -63,8 +66,8 @@ export function upperHalf(x: Scalar): Scalar {
 }
 
 /**
- * x = mantissa * 2^exponent, mantissa in [sqrt(1/2), sqrt(2)), for positive finite x, subnormal ones too. The exponent is
- * an integral float. Of other x, the result has no meaning.
+ * x = mantissa * 2^exponent, mantissa in [sqrt(1/2), sqrt(2)), for positive finite x, subnormal ones too. The
+ * exponent is an integral float. Of other x, the result has no meaning.
  */
 export function splitExponent(x: Scalar): { readonly mantissa: Scalar; readonly exponent: Scalar } {
   const subnormal = less(x, float(2 ** -126));

@@ -2,7 +2,10 @@ import { formatCondition } from "../index/condition.ts";
 import { format } from "../index/expression.ts";
 import type { BinaryScalarOp, Buffer, Kernel, Scalar, Statement } from "./ir.ts";
 
-/** The kernel as readable text, one statement a line. Shared operands are written out each time: place lets before. */
+/**
+ * The kernel as readable text, one statement a line. Shared operands are written out each time: place lets
+ * before.
+ */
 export function formatKernel(kernel: Kernel): string {
   const parameters = kernel.buffers.map(formatBuffer).join(", ");
   return [`kernel ${kernel.name}(${parameters}) {`, ...formatBody(kernel.body, "  "), "}"].join("\n");

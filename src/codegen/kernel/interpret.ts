@@ -8,12 +8,12 @@ import type { Buffer, Kernel, LocalArray, Register, Scalar, Statement } from "./
 export type Elements = Float32Array | Int32Array | Uint32Array;
 
 /**
- * Runs a kernel on host memory, as a check of code generation: f32 is rounded after every operation, multiplyAdd twice;
- * functions such as exp are the engine's, rounded. Every iteration of an axis runs in order. `memory` holds the
- * parameters; scratch is the interpreter's own.
- * @throws InternalError naming kernel, buffer and index: for accesses out of bounds, against a buffer's declared access, of
- * scratch before it is written, of registers and arrays that are not set; and for parameters that are missing or of the
- * wrong type or length.
+ * Runs a kernel on host memory, as a check of code generation: f32 is rounded after every operation,
+ * multiplyAdd twice; functions such as exp are the engine's, rounded. Every iteration of an axis runs in
+ * order. `memory` holds the parameters; scratch is the interpreter's own.
+ * @throws InternalError naming kernel, buffer and index: for accesses out of bounds, against a buffer's
+ * declared access, of scratch before it is written, of registers and arrays that are not set; and for
+ * parameters that are missing or of the wrong type or length.
  */
 export function interpret(kernel: Kernel, memory: ReadonlyMap<Buffer, Elements>): void {
   const run = new Interpreter(kernel);

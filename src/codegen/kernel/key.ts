@@ -5,8 +5,8 @@ import type { Kernel, Scalar, Statement } from "./ir.ts";
 import { argsOf } from "./scalars.ts";
 
 /**
- * A text that two kernels share exactly if they are the same but for the names of the kernel and of what it is made of:
- * shared scalars are numbered, so that its length grows with the number of objects, not of paths.
+ * A text that two kernels share exactly if they are the same but for the names of the kernel and of what it
+ * is made of: shared scalars are numbered, so that its length grows with the number of objects, not of paths.
  */
 export function kernelKey({ buffers, body }: Pick<Kernel, "buffers" | "body">): string {
   const parts: string[] = buffers.map(({ type, length, access }) => `${type}[${length}]${access}`);
@@ -67,7 +67,9 @@ export function kernelKey({ buffers, body }: Pick<Kernel, "buffers" | "body">): 
         parts.push(`set ${numberOf(statement.array)}[${index(statement.index)}]=${write(statement.value)}`);
         return;
       case "store":
-        parts.push(`store ${numberOf(statement.buffer)}[${index(statement.index)}]=${write(statement.value)}`);
+        parts.push(
+          `store ${numberOf(statement.buffer)}[${index(statement.index)}]=${write(statement.value)}`,
+        );
     }
   };
   body.forEach(visit);
@@ -78,7 +80,11 @@ function numberText(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-function headOf(scalar: Scalar, numberOf: (thing: object) => number, index: (expression: Expression) => string): string {
+function headOf(
+  scalar: Scalar,
+  numberOf: (thing: object) => number,
+  index: (expression: Expression) => string,
+): string {
   switch (scalar.kind) {
     case "constant":
       return numberText(scalar.value);

@@ -21,15 +21,15 @@ import { expandCos, expandSin } from "./trigonometry.ts";
 export { threefry2x32 } from "./threefry.ts";
 
 /**
- * Math functions from arithmetic that every target has four wide: + - * /, floor and round, select, bitcast and integer
- * ops; no branches. Errors are measured against float64 over all floats (exp) or every 61st, with products fused into
- * sums and not. Polynomials are minimax fits (Lawson's algorithm), their coefficients rounded one by one from the lowest
- * up and the rest fitted again.
+ * Math functions from arithmetic that every target has four wide: + - * /, floor and round, select, bitcast
+ * and integer ops; no branches. Errors are measured against float64 over all floats (exp) or every 61st, with
+ * products fused into sums and not. Polynomials are minimax fits (Lawson's algorithm), their coefficients
+ * rounded one by one from the lowest up and the rest fitted again.
  */
 
 /**
- * The scalar without the functions exp, log, sin, cos, tanh, erf and pow that `intrinsics` does not name. Shared operands
- * stay shared; pass one `memo` for scalars that share operands among them.
+ * The scalar without the functions exp, log, sin, cos, tanh, erf and pow that `intrinsics` does not name.
+ * Shared operands stay shared; pass one `memo` for scalars that share operands among them.
  */
 export function expandMath(
   scalar: Scalar,
@@ -68,8 +68,9 @@ function expandExp(x: Scalar): Scalar {
 }
 
 /**
- * exp(x) = 2^n exp(r), n = floor(x / ln 2) and 0 <= r < ln 2: rounding down, not to nearest, keeps n at most 127 wherever
- * the result is finite, so that 2^n is a float. ln 2 is taken in two parts of which the first times n is exact.
+ * exp(x) = 2^n exp(r), n = floor(x / ln 2) and 0 <= r < ln 2: rounding down, not to nearest, keeps n at most
+ * 127 wherever the result is finite, so that 2^n is a float. ln 2 is taken in two parts of which the first
+ * times n is exact.
  */
 function expInRange(x: Scalar): Scalar {
   const n = unary("floor", mul(x, float(Math.LOG2E)));
@@ -135,7 +136,10 @@ function expandErf(x: Scalar): Scalar {
   return select(less(size, float(0.93)), multiplyAdd(p, x, x), withSignOf(large, x));
 }
 
-/** erfc for 0.9 <= t <= 3.95, with an absolute error below 2^-23 of 1. Being a power of 2, it needs no constant ln 2. */
+/**
+ * erfc for 0.9 <= t <= 3.95, with an absolute error below 2^-23 of 1. Being a power of 2, it needs no
+ * constant ln 2.
+ */
 function erfc(t: Scalar): Scalar {
   // -log2(erfc(t))/t: error of erfc below 2^-28.
   const h = mul(

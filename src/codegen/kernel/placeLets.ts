@@ -25,11 +25,12 @@ interface Group {
 }
 
 /**
- * Names what is computed more than once, and what does not change in a loop outside of that loop. Equal values of the same
- * state of memory get one `let`, in the outermost block in which their operands are known, before the first statement
- * that needs them. Nothing leaves the body of an `if`, or a guard whose condition keeps its loads in range. Values of
- * existing lets keep their registers and move as well; unused ones vanish. No floating-point result changes.
- * Takes time linear in the statements and the distinct scalars in them (times the depth of the loops).
+ * Names what is computed more than once, and what does not change in a loop outside of that loop. Equal
+ * values of the same state of memory get one `let`, in the outermost block in which their operands are known,
+ * before the first statement that needs them. Nothing leaves the body of an `if`, or a guard whose condition
+ * keeps its loads in range. Values of existing lets keep their registers and move as well; unused ones
+ * vanish. No floating-point result changes. Takes time linear in the statements and the distinct scalars in
+ * them (times the depth of the loops).
  */
 export function placeLets(body: readonly Statement[]): Statement[] {
   const table = scalarTable();
@@ -57,7 +58,7 @@ class Placement {
     this.free = free;
     this.taken = taken;
     for (const use of graph.uses) this.addUse(use);
-    // What uses a value comes after it, so that from the end all uses of a value are known when it is reached.
+    // What uses a value comes after it: going from the end, all uses of a value are known when it is reached.
     for (let at = graph.values.length - 1; at >= 0; at--) this.place(graph.values[at] as Value);
   }
 
@@ -136,7 +137,9 @@ class Placement {
     return scalar.kind === "guard" && !this.free.has(scalar);
   }
 
-  /** Whether inside such a guard this operand must be written out: it loads, and is not in a register already. */
+  /**
+   * Whether inside such a guard this operand must be written out: it loads, and is not in a register already.
+   */
   private isConfined(value: Value, at: number): boolean {
     return this.loads(argsOf(value.scalar)[at] as Scalar);
   }

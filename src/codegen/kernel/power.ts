@@ -20,8 +20,8 @@ import type { Scalar } from "./ir.ts";
 import { binary, bitcast, multiplyAdd, select, unary } from "./scalars.ts";
 
 /**
- * x to the power y as 2^(y log2 |x|), the logarithm as a sum of two floats; max error 4.1 ulp (4e7 random pairs, those
- * with large results among them). Zeros, infinities, NaN and negative bases as in C's pow.
+ * x to the power y as 2^(y log2 |x|), the logarithm as a sum of two floats; max error 4.1 ulp (4e7 random
+ * pairs, those with large results among them). Zeros, infinities, NaN and negative bases as in C's pow.
  */
 export function expandPow(x: Scalar, y: Scalar): Scalar {
   const size = abs(x);
@@ -35,8 +35,8 @@ export function expandPow(x: Scalar, y: Scalar): Scalar {
 }
 
 /**
- * log2 of a positive finite float as high + low, of which `high` has 12 bits. With f = m - 1 and s = f/(m + 1):
- * log m = 2 atanh s = 2 (s + s^3/3 + ...), where s is taken as 12 exact bits and a correction.
+ * log2 of a positive finite float as high + low, of which `high` has 12 bits. With f = m - 1 and s = f/(m +
+ * 1): log m = 2 atanh s = 2 (s + s^3/3 + ...), where s is taken as 12 exact bits and a correction.
  */
 function log2(x: Scalar): readonly [Scalar, Scalar] {
   const { mantissa, exponent } = splitExponent(x);

@@ -22,8 +22,8 @@ import type {
 } from "./ir.ts";
 
 /**
- * Constructors for scalars. They check types and fold what is exact whatever the operands are: constants, x * 1, a
- * select with a known condition. They never change a float's bits: x + 0 and x * 0 stay.
+ * Constructors for scalars. They check types and fold what is exact whatever the operands are: constants, x *
+ * 1, a select with a known condition. They never change a float's bits: x + 0 and x * 0 stay.
  */
 
 /** The constant nearest to `value`; integers wrap. */
@@ -176,8 +176,8 @@ export function withArgs(scalar: Scalar, args: readonly Scalar[]): Scalar {
 }
 
 /**
- * The scalar with `f` applied to it and to everything in it, operands first. A shared operand is visited once and
- * stays shared; pass one `memo` for scalars that share operands among them.
+ * The scalar with `f` applied to it and to everything in it, operands first. A shared operand is visited once
+ * and stays shared; pass one `memo` for scalars that share operands among them.
  */
 export function mapScalar(
   scalar: Scalar,

@@ -19,7 +19,10 @@ function numbering<T>(): (of: T) => number {
   };
 }
 
-/** An empty table. Buffers, arrays and registers are told apart by identity, indices and conditions by structure. */
+/**
+ * An empty table. Buffers, arrays and registers are told apart by identity, indices and conditions by
+ * structure.
+ */
 export function scalarTable(): ScalarTable {
   const known = new Map<string, Scalar>();
   const scalarNumber = numbering<Scalar>();
@@ -68,10 +71,10 @@ export function shareScalars(body: readonly Statement[], table: ScalarTable): St
 }
 
 /**
- * Prepares guards for naming. A name cannot stand inside a guard, so what loads there stays written out there, and where
- * such a part is shared it would be written many times over. In those guards, each load gets a guard of its own:
- * guard(c, f(load), o) becomes guard(c, f(guard(c, load, 0)), o), and f may leave the outer guard. `free` is filled with the
- * guards of which that is true.
+ * Prepares guards for naming. A name cannot stand inside a guard, so what loads there stays written out
+ * there, and where such a part is shared it would be written many times over. In those guards, each load gets
+ * a guard of its own: guard(c, f(load), o) becomes guard(c, f(guard(c, load, 0)), o), and f may leave the
+ * outer guard. `free` is filled with the guards of which that is true.
  */
 export function freeGuards(body: readonly Statement[], table: ScalarTable, free: Set<Scalar>): Statement[] {
   const loads = loadTest();

@@ -77,8 +77,9 @@ function cosPolynomial(r: Scalar): Scalar {
 }
 
 /**
- * Payne and Hanek's reduction in 32-bit integers: with |x| = m * 2^e, those 96 bits of 2/pi whose product with m * 2^e
- * lies below 4 give |x| * 2/pi modulo 4 to 62 binary places. No float is closer to a multiple of pi/2 than about 2^-30.
+ * Payne and Hanek's reduction in 32-bit integers: with |x| = m * 2^e, those 96 bits of 2/pi whose product
+ * with m * 2^e lies below 4 give |x| * 2/pi modulo 4 to 62 binary places. No float is closer to a multiple of
+ * pi/2 than about 2^-30.
  */
 function reduce(x: Scalar): Reduced {
   const size = abs(x);
@@ -107,8 +108,8 @@ function reduce(x: Scalar): Reduced {
 }
 
 /**
- * (upper + lower * 2^-32) * 2^-30 * pi/2 of non-negative words. The leading bits times the leading bits of pi/2 are
- * exact, so that the roundings of the rest hardly count.
+ * (upper + lower * 2^-32) * 2^-30 * pi/2 of non-negative words. The leading bits times the leading bits of
+ * pi/2 are exact, so that the roundings of the rest hardly count.
  */
 function angleOf(upper: Scalar, lower: Scalar): Scalar {
   const asFloat = (word: Scalar): Scalar => cast(bitcast(word, "i32"), "f32");

@@ -31,7 +31,10 @@ export interface Value {
   readonly indices: readonly Value[];
   /** The outermost block in which everything is known that it depends on. */
   readonly block: Block;
-  /** The register that the input names it by; an `alias` must have exactly this one, since indices name its id. */
+  /**
+   * The register that the input names it by; an `alias` must have exactly this one, since indices name its
+   * id.
+   */
   register: Register | undefined;
   readonly alias: boolean;
 }

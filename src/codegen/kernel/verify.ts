@@ -15,10 +15,10 @@ import { argsOf } from "./scalars.ts";
 import { typeProblem } from "./typeProblem.ts";
 
 /**
- * Checks what every kernel must keep: types; buffers, arrays, registers and axes in scope and set once; indices within
- * bounds by their intervals (where no guard or `if` stands over them); indices of arrays constant once unrolled; vector axes
- * of extents divisible by 4 with nothing but unrolled loops inside; and no two iterations of a grid or vector axis
- * writing the same element.
+ * Checks what every kernel must keep: types; buffers, arrays, registers and axes in scope and set once;
+ * indices within bounds by their intervals (where no guard or `if` stands over them); indices of arrays
+ * constant once unrolled; vector axes of extents divisible by 4 with nothing but unrolled loops inside; and
+ * no two iterations of a grid or vector axis writing the same element.
  * @throws InternalError naming the kernel, the statement's part and what is wrong.
  */
 export function verify(kernel: Kernel): void {
@@ -212,9 +212,8 @@ class Verifier {
       const axis = scope.axes.find((one) => one.name === name);
       if (axis === undefined) this.fail(`${format(expression)}: ${name} is no axis here`);
       else if (min > 0 || max < axis.extent - 1) {
-        this.fail(
-          `${format(expression)}: ${name} is said to be in ${min}..${max} and runs over 0..${axis.extent - 1}`,
-        );
+        const range = `${min}..${max}, and runs over 0..${axis.extent - 1}`;
+        this.fail(`${format(expression)}: ${name} is said to be in ${range}`);
       }
     }
     for (const id of opaquesOf(expression).keys()) {
@@ -261,8 +260,8 @@ function dependsOn(expression: Expression, { name }: Axis): boolean {
 }
 
 /**
- * Whether an index differs between iterations of one axis, all else being equal: it is affine in it, or the first
- * iterations give different values where everything else is at its least.
+ * Whether an index differs between iterations of one axis, all else being equal: it is affine in it, or the
+ * first iterations give different values where everything else is at its least.
  */
 function isInjective(index: Expression, { name, extent }: Axis): boolean {
   const coefficient = coefficientOf(index, name);

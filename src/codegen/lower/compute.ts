@@ -27,8 +27,8 @@ export class Computation {
   readonly #scope: LoweringScope;
   readonly #length: number | undefined;
   readonly #buffers = new Map<Value, Buffer>();
-  /** Values of the group that are already in registers, whatever index they are asked at. */
-  readonly #bound = new Map<Value, Scalar>();
+  /** Values of the group that are already in registers: at one index, or (without) wherever they are asked for. */
+  readonly #bound = new Map<Value, { readonly scalar: Scalar; readonly index?: readonly Expression[] }>();
   /** Elements already written, to keep shared subexpressions shared. */
   #memo = new Map<Value, { readonly index: readonly Expression[]; readonly scalar: Scalar }[]>();
   /** What holds where the element being written is asked for. */
@@ -61,9 +61,9 @@ export class Computation {
     return buffer;
   }
 
-  /** From now on the value is this scalar (a register or an accumulator's element). */
-  bind(value: Value, scalar: Scalar): void {
-    this.#bound.set(value, scalar);
+  /** From now on the value is this scalar (a register or an accumulator's element), at any index or the given one. */
+  bind(value: Value, scalar: Scalar, index?: readonly Expression[]): void {
+    this.#bound.set(value, { scalar, index });
     this.#memo = new Map();
   }
 
@@ -80,9 +80,9 @@ export class Computation {
   /** The element of `value` at `index`, computed in `block`. */
   element(value: Value, index: readonly Expression[], block: Block): Scalar {
     const bound = this.#bound.get(value);
-    if (bound) return bound;
+    if (bound && (bound.index === undefined || sameIndex(bound.index, index))) return bound.scalar;
     const known = this.#memo.get(value);
-    const found = known?.find((entry) => entry.index.every((expression, dim) => equal(expression, index[dim])));
+    const found = known?.find((entry) => sameIndex(entry.index, index));
     if (found) return found.scalar;
     const scalar = this.#write(value, index, block);
     if (known) known.push({ index, scalar });
@@ -228,6 +228,10 @@ export class Computation {
         throw new InternalError(`lowering: ${node.op} of ${this.#scope.group.template.kind} kernel is not computed elementwise`);
     }
   }
+}
+
+function sameIndex(a: readonly Expression[], b: readonly Expression[]): boolean {
+  return a.every((expression, dim) => equal(expression, b[dim]));
 }
 
 function combineParts(a: Scalar, b: Scalar): Scalar {

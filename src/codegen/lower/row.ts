@@ -111,12 +111,13 @@ class RowWriter {
     for (const [value, from] of this.#passes.kept) {
       if (pass < from || !this.#passes.uses(value, pass)) continue;
       const [buffer, at] = this.#keptAt(value, position, element);
+      const index = this.#indexOf(value, coordinates);
       if (pass === from) {
-        const scalar = inner.let(computation.element(value, this.#indexOf(value, coordinates), inner));
+        const scalar = inner.let(computation.element(value, index, inner));
         inner.store(buffer, at, scalar);
-        computation.bind(value, scalar);
+        computation.bind(value, scalar, index);
       } else {
-        computation.bind(value, s.load(buffer, at));
+        computation.bind(value, s.load(buffer, at), index);
       }
       bound.push(value);
     }

@@ -37,7 +37,9 @@ function writeScatter(
   const size = target.shape[dim];
   const inner = source.shape[source.shape.length - 1] ?? 1;
   const width = single || dim === source.shape.length - 1 ? 1 : inner >= 8 ? 8 : inner >= 4 ? 4 : 1;
-  block.loops("k", source.shape.slice(0, -1), "loop", (at, outer) => {
+  // Of additions to nothing, all have their index outside.
+  const extents = count === 0 ? [0] : source.shape.slice(0, -1);
+  block.loops("k", extents, "loop", (at, outer) => {
     elementLoop(at, inner, width, "loop", (body, last) => {
       computation.forget();
       const where: Expression[] = source.shape.length === 0 ? [] : [...outer, last];

@@ -43,6 +43,8 @@ class Fuser {
   readonly #owner = new Map<Value, Group>();
   readonly #dependencies = new Map<Group, Set<Group>>();
   readonly #coordinates = new Map<Group, Coordinates>();
+  /** Groups that compute a value wherever they read it, because it had no group of its own when they were made. */
+  readonly #inlined = new Map<Value, Set<Group>>();
   /** Values that will lie in memory in any case: what the program returns or writes. */
   readonly #promised = new Set<Value>();
 
@@ -91,7 +93,9 @@ class Fuser {
 
   /** Operands that are read at the node's own index. A gather reads its data wherever the index says. */
   #inPlaceInputs(node: Node): readonly Value[] {
-    return node.op === "gather" ? [node.inputs[1]] : node.inputs;
+    const [data, index] = node.inputs;
+    if (node.op !== "gather") return node.inputs;
+    return data === index ? [] : [index];
   }
 
   /** Why an elementwise node cannot be computed in the group's loops; undefined if it can. */
@@ -142,9 +146,9 @@ class Fuser {
       this.#groups.findLast((candidate) => sameLoops(candidate.template, template) && this.#canReduceIn(input, candidate)) ??
       this.#newGroup(template);
     // What feeds the reduction is computed in its loops too, once, if nobody else does: several passes may read it.
+    this.#depend(group, input);
     for (const base of basesOf(input)) this.#adopt(base, input, group);
     this.#externalise(input, group);
-    this.#depend(group, input);
     this.#home.set(output, group);
     group.members.add(output);
   }
@@ -167,9 +171,8 @@ class Fuser {
   #adopt(base: Value, input: Value, group: Group): void {
     if (group.template.kind !== "row" || this.#inMemory(base) || this.#home.has(base)) return;
     if (definitionOf(base.node).kind !== "map") return;
-    if (!this.#inPlaceForAdoption(base, input, group)) return;
-    this.#home.set(base, group);
-    group.members.add(base);
+    if (!this.#inPlaceForAdoption(base, input, group) || !this.#mayHold(group, base)) return;
+    this.#hold(group, base);
   }
 
   #inPlaceForAdoption(base: Value, input: Value, group: Group): boolean {
@@ -268,11 +271,11 @@ class Fuser {
       numel(group.template.shape) === numel(value.shape) &&
       this.#groups.length - group.id <= mergeWindow &&
       this.#sharesReads(value, group) &&
-      !this.#isBehind(value, group);
+      !this.#isBehind(value, group) &&
+      this.#mayHold(group, value);
     const group = this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
     this.#depend(group, value);
-    this.#home.set(value, group);
-    group.members.add(value);
+    this.#hold(group, value);
     this.#store(value);
   }
 
@@ -282,8 +285,25 @@ class Fuser {
 
   // Relations
 
-  /** Groups that must have run before `value` can be computed outside of them. */
-  #dependenciesOf(value: Value): Set<Group> {
+  /**
+   * Whether a free value may get a group: those that computed it themselves so far will read it from memory if it is
+   * stored, so that the group must not wait for any of them.
+   */
+  #mayHold(group: Group, value: Value): boolean {
+    return [...(this.#inlined.get(value) ?? [])].every((reader) => reader === group || !this.#reaches(group, reader));
+  }
+
+  /** Gives a free value a group. */
+  #hold(group: Group, value: Value): void {
+    this.#home.set(value, group);
+    group.members.add(value);
+    for (const reader of this.#inlined.get(value) ?? []) {
+      if (reader !== group) this.#dependencies.get(reader)?.add(group);
+    }
+  }
+
+  /** Groups that must have run before `value` can be computed outside of them; notes that `reader` computes what is free. */
+  #dependenciesOf(value: Value, reader?: Group): Set<Group> {
     const found = new Set<Group>();
     const seen = new Set<Value>();
     const visit = (part: Value): void => {
@@ -291,11 +311,21 @@ class Fuser {
       seen.add(part);
       if (this.#isInput(part)) return;
       const group = this.#owner.get(part) ?? this.#home.get(part);
-      if (group) found.add(group);
-      else part.node.inputs.forEach(visit);
+      if (group) {
+        found.add(group);
+        return;
+      }
+      if (reader) this.#noteInlined(part, reader);
+      part.node.inputs.forEach(visit);
     };
     visit(value);
     return found;
+  }
+
+  #noteInlined(value: Value, reader: Group): void {
+    const readers = this.#inlined.get(value);
+    if (readers) readers.add(reader);
+    else this.#inlined.set(value, new Set([reader]));
   }
 
   /** Values in memory that computing `value` reads. */
@@ -327,7 +357,7 @@ class Fuser {
 
   #depend(group: Group, value: Value): void {
     const own = this.#dependencies.get(group);
-    for (const other of this.#dependenciesOf(value)) if (other !== group) own?.add(other);
+    for (const other of this.#dependenciesOf(value, group)) if (other !== group) own?.add(other);
   }
 
   /** Whether `from` depends on `to`, directly or not. */

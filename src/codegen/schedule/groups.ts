@@ -106,7 +106,8 @@ export function readsInPlace(shape: Shape, input: Value, coordinates: Coordinate
   const place = placeOf(shape, coordinates);
   if (place === undefined) return false;
   const view = resolveView(input, place.index);
-  if (view === undefined || view.guard.kind !== "always") return false;
+  // A concatenation shows its parts at other indices than its own.
+  if (view === undefined || view.guard.kind !== "always" || view.base.node.op === "concat") return false;
   const home = placeOf(view.base.shape, coordinates);
   return home !== undefined && home.index.every((expression, dim) => equal(expression, view.index[dim]));
 }

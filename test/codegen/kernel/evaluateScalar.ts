@@ -13,8 +13,9 @@ function allocate(type: ScalarType, length: number): Words {
 }
 
 /**
- * A scalar over registers for many values at once: each node of the DAG is evaluated once, for all of them. With `fused`,
- * products are not rounded before they are added to (but for the double rounding of going through float64).
+ * A scalar over registers for many values at once: each node of the DAG is evaluated once, for all of them.
+ * With `fused`, products are not rounded before they are added to (but for the double rounding of going
+ * through float64).
  */
 export function evaluateScalar(
   scalar: Scalar,

@@ -33,7 +33,10 @@ interface Scope {
   readonly pool: readonly Scalar[];
 }
 
-/** A kernel of loops, ifs, lets, arrays, guards and shared scalars, made from a seed; every access is in range. */
+/**
+ * A kernel of loops, ifs, lets, arrays, guards and shared scalars, made from a seed; every access is in
+ * range.
+ */
 export function randomKernel(seed: number): Kernel {
   const buffer = (name: string, type: Buffer["type"], access: Buffer["access"]): Buffer => {
     return { name, type, length: LENGTH, access };
@@ -170,7 +173,9 @@ class Generator {
     return s.load(this.pick([this.x, this.y]), this.index(scope));
   }
 
-  /** A guard over something with loads that are out of range where it does not hold, sometimes within another. */
+  /**
+   * A guard over something with loads that are out of range where it does not hold, sometimes within another.
+   */
   private guarded(scope: Scope, depth: number): Scalar {
     const at = subtract(multiply(this.index(scope), 2), this.below(LENGTH));
     const load = s.load(this.pick([this.x, this.y]), at);

@@ -160,6 +160,8 @@ describe("format", () => {
       s.constant("u32", 7),
       s.constant("bool", 1),
     ];
-    expect(constants.map(formatScalar).join(" ")).toMatchInlineSnapshot(`"1.0 0.1 -0.0 100000000000000000000.0 NaN -3 7u true"`);
+    expect(constants.map(formatScalar).join(" ")).toMatchInlineSnapshot(
+      `"1.0 0.1 -0.0 100000000000000000000.0 NaN -3 7u true"`,
+    );
   });
 });

@@ -203,6 +203,30 @@ describe("guards", () => {
     });
   }
 
+  test("a load does not leave its guard or if, whose loop it does not depend on", () => {
+    // Far outside the memory, so that loading it traps.
+    const far = (k: Expression) => multiply(k, 100_000_000);
+    for (const tag of ["loop", "vector"] as const) {
+      const kernel = kernelOf(
+        [x, out],
+        loopOver("k", 3, "loop", (k) => [
+          loopOver("i", 8, tag, (i) => {
+            const at = add(multiply(k, 16), multiply(i, 2));
+            return [
+              store(out, at, s.guard(lessThan(k, 1), s.load(x, far(k)), 5)),
+              {
+                kind: "if",
+                condition: lessThan(k, 1),
+                body: [store(out, add(at, 1), s.unary("neg", s.load(x, far(k))))],
+              },
+            ];
+          }),
+        ]),
+      );
+      check(kernel, contents);
+    }
+  });
+
   test("what a branch computes does not outlive it", () => {
     const y = buffer("y", "f32", 48, "readwrite");
     const kernel = kernelOf(

@@ -333,6 +333,6 @@ test("random kernels leave what their IR, walked, leaves", () => {
       }
       expect(sourceText(kernel, { relaxedSimd: false })).toMatch(/^\(func \$random\n/);
     }),
-    { numRuns: 150, seed: 7 },
+    { numRuns: 150, seed: 7, endOnFailure: true },
   );
 });

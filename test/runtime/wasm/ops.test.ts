@@ -43,7 +43,7 @@ describe("ops on wasm agree with the reference device", () => {
   it.each(cases)("$name of $dtype", async ({ name, dtype }) => {
     await fc.assert(
       fc.asyncProperty(samplesOf(name, { dtype }), (sample) => compare(name, sample, dtype)),
-      { numRuns: runs(20), seed },
+      { numRuns: runs(12), seed },
     );
   });
 
@@ -59,7 +59,7 @@ describe("ops on wasm agree with the reference device", () => {
           assertClose(array, expected[i], {}, name);
         });
       }),
-      { numRuns: runs(10), seed },
+      { numRuns: runs(6), seed },
     );
   });
 });
