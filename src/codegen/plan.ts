@@ -3,7 +3,6 @@ import { topologicalOrder, type Value } from "../graph/node.ts";
 import { formatShape, numel } from "../graph/shape.ts";
 import { build } from "../ops/build.ts";
 import { expandComposites } from "../ops/expand.ts";
-import type { Expression } from "./index/expression.ts";
 import { equal } from "./index/expression.ts";
 import type { Buffer, Kernel, Statement } from "./kernel/ir.ts";
 import { kernelKey } from "./kernel/key.ts";
@@ -16,7 +15,7 @@ import { type Fusion, fuse } from "./schedule/fuse.ts";
 import type { Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
 import { mergeNeighbours, type MergedGroup } from "./schedule/neighbours.ts";
-import { orderGroups, readsOf } from "./schedule/order.ts";
+import { orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
 import type { Target } from "./target.ts";
 
@@ -68,16 +67,17 @@ class Planner {
   readonly #program: ProgramGraph;
   readonly #target: Target;
   readonly #inputIndex: ReadonlyMap<Value, number>;
-  /** Leaves for inputs that were computed by an earlier run: what they were made of is of no concern here. */
+  /**
+   * Leaves for inputs that were computed by an earlier run: what they were made of is of no concern here. Inputs that lie
+   * in one place (a cell, and the value last assigned to it) have one leaf.
+   */
   readonly #standIns: ReadonlyMap<Value, Value>;
   readonly #isInput = (value: Value): boolean => this.#inputIndex.has(value);
   readonly #finished = new Map<string, Pick<Kernel, "buffers" | "body">>();
   #origins: ReadonlyMap<unknown, string> = new Map();
 
   constructor(program: ProgramGraph, target: Target) {
-    this.#standIns = new Map(
-      program.inputs.flatMap(({ value }) => (value.node.inputs.length > 0 ? [[value, standIn(value)]] : [])),
-    );
+    this.#standIns = standInsOf(program);
     const inputs = program.inputs.map((input) => ({ ...input, value: this.#standIns.get(input.value) ?? input.value }));
     this.#program = { ...program, inputs };
     this.#target = target;
@@ -104,9 +104,9 @@ class Planner {
     const reads = new Map(fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput)]));
     const order = orderGroups(fusion, reads, this.#overwrites(fusion, reads, written));
     const lowered = order.map((group) =>
-      lowerGroup(group, (value) => this.#isInput(value) || (fusion.ownerOf.has(value) && fusion.ownerOf.get(value) !== group)),
+      lowerGroup(group, (value) => readsFromMemory(value, group, fusion, this.#isInput)),
     );
-    const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored.slice(0, outputs.length)));
+    const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored));
     const steps = mergeNeighbours(lowered, (value) => this.#regionOf(value, inPlace));
     return this.#assemble(steps, stored.slice(0, outputs.length), written, inPlace);
   }
@@ -146,7 +146,7 @@ class Planner {
     lowered: readonly LoweredGroup[],
     fusion: Fusion,
     written: readonly { readonly input: number; readonly value: Value }[],
-    outputs: ReadonlySet<Value>,
+    lasting: ReadonlySet<Value>,
   ): Map<Value, number> {
     const position = new Map(lowered.map(({ group }, i) => [group, i]));
     const lastRead = (value: Value): number => lowered.findLastIndex(({ buffers, group }) => buffers.has(value) && !group.stores.has(value));
@@ -159,12 +159,12 @@ class Planner {
       const last = lastRead(old);
       if (last > at || (last === at && !readsWhereItWrites(lowered[at], old, value))) continue;
       inPlace.set(value, input);
-      if (last < 0) this.#placeBefore(lowered[at], value, input, fusion, lastRead, at, outputs, inPlace);
+      if (last < 0) this.#placeBefore(lowered[at], value, input, fusion, lastRead, at, lasting, inPlace);
     }
     return inPlace;
   }
 
-  /** Lets a temporary that is turned into the cell's content element by element lie in the cell. */
+  /** Lets a temporary that is turned into the cell's content element by element lie in the cell, unless it must last. */
   #placeBefore(
     kernel: LoweredGroup,
     value: Value,
@@ -172,13 +172,13 @@ class Planner {
     fusion: Fusion,
     lastRead: (value: Value) => number,
     at: number,
-    outputs: ReadonlySet<Value>,
+    lasting: ReadonlySet<Value>,
     inPlace: Map<Value, number>,
   ): void {
     if (kernel.group.template.kind !== "map") return;
     for (const source of kernel.buffers.keys()) {
       const temporary = fusion.ownerOf.has(source) && fusion.ownerOf.get(source) !== kernel.group;
-      if (!temporary || inPlace.has(source) || outputs.has(source) || lastRead(source) !== at) continue;
+      if (!temporary || inPlace.has(source) || lasting.has(source) || lastRead(source) !== at) continue;
       if (numel(source.shape) !== numel(value.shape) || source.dtype !== value.dtype) continue;
       if (!readsWhereItWrites(kernel, source, value)) continue;
       inPlace.set(source, input);
@@ -283,6 +283,19 @@ class Planner {
   }
 }
 
+function standInsOf({ inputs }: ProgramGraph): Map<Value, Value> {
+  const standIns = new Map<Value, Value>();
+  const atPlace = new Map<string, Value>();
+  for (const { value, region } of inputs) {
+    const place = region && `${region.arena}+${region.byteOffset}`;
+    const before = place === undefined ? undefined : atPlace.get(place);
+    const leaf = before ?? (value.node.inputs.length > 0 ? standIn(value) : value);
+    if (place !== undefined) atPlace.set(place, leaf);
+    if (leaf !== value) standIns.set(value, leaf);
+  }
+  return standIns;
+}
+
 function standIn({ shape, dtype }: Value): Value {
   const source = { kind: "result", name: "result" } as const;
   return build("source", [], { shape, dtype, source, version: 0, requiresGrad: false }).outputs[0];
@@ -295,17 +308,20 @@ function readsWhereItWrites(kernel: LoweredGroup, old: Value, value: Value): boo
   const source = kernel.buffers.get(old);
   const target = kernel.buffers.get(value);
   if (source === undefined || target === undefined) return false;
-  const stores: Expression[] = [];
-  const visit = (statements: readonly Statement[]): void => {
-    for (const statement of statements) {
-      if (statement.kind === "for" || statement.kind === "if") visit(statement.body);
-      if (statement.kind === "store" && statement.buffer === target) stores.push(statement.index);
-    }
+  // Judged within one block of statements, where what is loaded is loaded before anything is stored.
+  const fits = (statements: readonly Statement[]): boolean => {
+    const stores = statements.flatMap((statement) =>
+      statement.kind === "store" && statement.buffer === target ? [statement.index] : [],
+    );
+    return statements.every((statement) => {
+      if (statement.kind === "for" || statement.kind === "if") return fits(statement.body);
+      let same = true;
+      walkScalars([statement], (scalar) => {
+        if (scalar.kind !== "load" || scalar.buffer !== source) return;
+        if (!stores.some((index) => equal(index, scalar.index))) same = false;
+      });
+      return same;
+    });
   };
-  visit(kernel.body);
-  let same = true;
-  walkScalars(kernel.body, (scalar) => {
-    if (scalar.kind === "load" && scalar.buffer === source && !stores.some((index) => equal(index, scalar.index))) same = false;
-  });
-  return same;
+  return fits(kernel.body);
 }

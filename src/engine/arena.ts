@@ -1,4 +1,4 @@
-import type { Cell, BlockRegistry } from "./cell.ts";
+import type { BlockRegistry, Cell } from "./cell.ts";
 
 /** Tensors begin at multiples of this in an arena, which is what WebGPU asks of an offset in a binding. */
 const alignment = 256;
@@ -13,7 +13,11 @@ export const defaultShardBytes = 128 * 1024 * 1024;
  *
  * Cells keep their content. All must live on one device.
  */
-export function packCells(cells: readonly Cell[], blocks: BlockRegistry, shardBytes = defaultShardBytes): void {
+export function packCells(
+  cells: readonly Cell[],
+  blocks: BlockRegistry,
+  shardBytes = defaultShardBytes,
+): void {
   let shard: { cell: Cell; offset: number }[] = [];
   let used = 0;
   const close = (): void => {

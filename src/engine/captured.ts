@@ -3,7 +3,8 @@ import { topologicalOrder, type Value } from "../graph/node.ts";
 import { typed } from "../ops/table.ts";
 import type { Device, Executable, Program, Region, Storage } from "../runtime/device.ts";
 import { Cell } from "./cell.ts";
-import { describeInputs, type Engine, knownInputs, nameOf, scalarStorage } from "./engine.ts";
+import type { Engine } from "./engine.ts";
+import { describeInputs, type Feed, knownInputs, nameOf, scalarStorage } from "./feeds.ts";
 import type { Guard, Trace } from "./trace.ts";
 
 /** How one input of a captured plan is fed in each call. */
@@ -27,16 +28,25 @@ interface GradientEffect {
 export class CapturedPlan {
   readonly executable: Executable;
   readonly #outputs: readonly Value[];
+  /** Arguments that get a gradient, each with the place of the gradient in the outputs. */
+  readonly #argumentGradients: readonly { readonly argument: number; readonly output: number }[];
   readonly #sources: readonly InputSource[];
   readonly #guards: readonly Guard[];
   readonly #scalars: readonly (() => readonly number[])[];
   readonly #versions: ReadonlyMap<Cell, number>;
   readonly #gradients: readonly GradientEffect[];
-  #firstScalars: readonly number[] | undefined;
+  /** Cells that are assigned, while the gradients they may have are none of the function's business. */
+  readonly #bystanders: readonly Cell[];
 
-  constructor(engine: Engine, device: Device, trace: Trace, outputs: readonly Value[]) {
+  /** @throws DeviceError when the trace spans several devices. */
+  constructor(engine: Engine, device: Device, trace: Trace, results: readonly Value[]) {
     this.#gradients = keepGradients(trace);
     trace.close();
+    const outputs = [...results];
+    this.#argumentGradients = trace.arguments.flatMap((leaf, argument) => {
+      const gradient = trace.leafGradients.get(leaf);
+      return gradient ? [{ argument, output: outputs.push(gradient) - 1 }] : [];
+    });
     const writes = [...trace.writes];
     const roots = [...outputs, ...writes.map(([, value]) => value)];
     const isKnown = (value: Value): boolean => value.node.op === "source" || engine.isKnown(value);
@@ -46,9 +56,14 @@ export class CapturedPlan {
     const argumentIndex = new Map(trace.arguments.map((leaf, i) => [leaf, i]));
 
     const sources: InputSource[] = [];
-    const inputs: { value: Value; storage: Storage; name: string }[] = [];
+    const inputs: Feed[] = [];
     const cells = new Map<Cell, number>();
     const addCell = (cell: Cell, value: Value): void => {
+      if (cell.device !== device) {
+        throw new DeviceError(
+          `compile: ${cell.name} is on ${cell.device.name}, the results on ${device.name}; compile one function a device`,
+        );
+      }
       const region = cell.ensureRegion(engine.blocks);
       cells.set(cell, inputs.length);
       inputs.push({ value, storage: region, name: cell.name });
@@ -79,8 +94,8 @@ export class CapturedPlan {
     this.#sources = sources;
     this.#guards = trace.guards;
     this.#scalars = trace.scalars.map(({ compute }) => compute);
-    this.#firstScalars = trace.firstScalars;
     this.#versions = trace.assignments;
+    this.#bystanders = writes.flatMap(([cell]) => (trace.gradients.has(cell) ? [] : [cell]));
     this.executable = device.prepare(program);
   }
 
@@ -92,43 +107,58 @@ export class CapturedPlan {
     );
   }
 
-  /** Enqueues a call; `args` holds the data of the tensors passed. Returns a leaf for each output. */
-  run(engine: Engine, args: readonly Storage[]): Value[] {
+  /**
+   * Enqueues a call; `args` holds the data of the tensors passed, or why there is none. Returns a leaf for each result, and
+   * the gradients that arguments got, by the argument's place.
+   * @throws DeviceError when a call that assigns cells fails; what other calls return rejects when it is read.
+   */
+  run(
+    engine: Engine,
+    args: readonly Storage[] | DeviceError,
+  ): { results: Value[]; gradients: Map<number, Value> } {
+    if (args instanceof DeviceError && this.#versions.size > 0) throw args;
     const cells = this.#sources.flatMap((source) => (source.kind === "cell" ? [source.cell] : []));
     engine.initialise(cells);
     engine.settleGradients(this.#gradients.flatMap(({ cell, before }) => (before ? [cell] : [])));
-    // The call that was traced has drawn its numbers while it was traced.
-    const numbers = this.#firstScalars ?? this.#scalars.flatMap((compute) => compute());
-    this.#firstScalars = undefined;
-    const feeds = this.#sources.map((source): Storage => {
-      switch (source.kind) {
-        case "cell":
-          return source.region;
-        case "scalar":
-          return scalarStorage(source.dtype, numbers[source.index]);
-        case "argument":
-          return args[source.index];
-        case "captured":
-          return source.storage;
-      }
-    });
+    engine.settleWherePossible(this.#bystanders);
+    const numbers = this.#scalars.flatMap((compute) => compute());
     let results: Value[];
     try {
+      if (args instanceof DeviceError) throw args;
+      const feeds = this.#sources.map((source) => feedOf(source, numbers, args));
       const storages = this.executable.run(feeds);
       results = this.#outputs.map((output, i) => engine.resultLeaf(output, storages[i]));
     } catch (error) {
-      if (!(error instanceof DeviceError) || this.#versions.size > 0) throw error;
-      results = this.#outputs.map((output) => engine.failedLeaf(output, error));
+      if (!(error instanceof DeviceError)) throw error;
+      const explained = engine.runner.failureOf(error, this.#outputs, []);
+      if (this.#versions.size > 0) throw explained;
+      results = this.#outputs.map((output) => engine.failedLeaf(output, explained));
     }
     for (const [cell, count] of this.#versions) cell.version += count;
     for (const { cell, after } of this.#gradients) {
       cell.gradient = after ? { value: cell.gradientCell.leaf(), pending: new Set() } : undefined;
     }
-    return results;
+    const gradients = new Map(
+      this.#argumentGradients.map(({ argument, output }) => [argument, results[output]]),
+    );
+    return { results, gradients };
   }
 
   dispose(): void {
     this.executable.dispose();
+  }
+}
+
+function feedOf(source: InputSource, numbers: readonly number[], args: readonly Storage[]): Storage {
+  switch (source.kind) {
+    case "cell":
+      return source.region;
+    case "scalar":
+      return scalarStorage(source.dtype, numbers[source.index]);
+    case "argument":
+      return args[source.index];
+    case "captured":
+      return source.storage;
   }
 }
 

@@ -6,13 +6,17 @@ import { build } from "../ops/build.ts";
 import type { Source } from "../ops/leaves.ts";
 import type { Block, Device, Region } from "../runtime/device.ts";
 
-/** One backward(): the loss it began at and the cells it left gradients in. */
+/** One backward(): the loss it began at, and the cells and other leaves that it left gradients on. */
 export interface BackwardRecord {
   readonly root: Value;
   readonly cells: readonly Cell[];
+  readonly leaves: readonly Value[];
 }
 
-/** The gradient that a cell has accumulated, and the backward() calls it came from that have not been computed yet. */
+/**
+ * The gradient that a cell has accumulated, and the backward() calls it came from that have not been computed yet. Once
+ * computed, the value is the leaf of the cell's gradient cell.
+ */
 export interface GradientState {
   readonly value: Value;
   readonly pending: ReadonlySet<BackwardRecord>;

@@ -30,7 +30,8 @@ export class Generator {
   }
 
   set draws(count: number) {
-    if (!Number.isSafeInteger(count) || count < 0) throw new ArgumentError(`random: ${count} is no number of draws`);
+    if (!Number.isSafeInteger(count) || count < 0)
+      throw new ArgumentError(`random: ${count} is no number of draws`);
     this.#draws = count;
   }
 

@@ -1,10 +1,12 @@
 import { TraceError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
 import { build } from "../ops/build.ts";
-import type { Source, SourceAttrs } from "../ops/leaves.ts";
+import { detach } from "../ops/builders.ts";
+import type { Source } from "../ops/leaves.ts";
 import type { Cell } from "./cell.ts";
+import { sourceLeaf } from "./feeds.ts";
 
-/** A number that is computed on the host before every run, in the order in which the function asked for it. */
+/** Numbers that are computed on the host before every run, the first included, in the order in which they were asked for. */
 export interface HostScalars {
   readonly leaves: readonly Value[];
   readonly compute: () => readonly number[];
@@ -15,16 +17,17 @@ export type Guard = () => boolean;
 
 /**
  * What a function did while it was compiled: which cells it read and assigned, which gradients it left, which numbers
- * it takes anew in every call. Nothing of it touches the cells themselves until the plan runs.
+ * it takes anew in every call. Nothing of it touches cells, counters or gradients until the plan runs, so that a trace
+ * which is thrown away leaves no mark.
  */
 export class Trace {
-  /** Whether the function is only looked at: no state on the host may advance. */
-  readonly dry: boolean;
   readonly scalars: HostScalars[] = [];
-  /** The numbers that the scalars had in the call that was traced. */
-  readonly firstScalars: number[] = [];
   readonly guards: Guard[] = [];
   readonly arguments: Value[] = [];
+  /** Gradients that the function left on its arguments, and on tensors of its own. */
+  readonly leafGradients = new Map<Value, Value>();
+  /** Leaves that stand for tensors from outside. */
+  readonly captured = new Map<Value, Value>();
   readonly writes = new Map<Cell, Value>();
   readonly #assignments = new Map<Cell, number>();
   readonly #leaves = new Map<Cell, Value>();
@@ -33,10 +36,6 @@ export class Trace {
   readonly #gradients = new Map<Cell, Value | undefined>();
   readonly #hadGradient = new Set<Cell>();
   #open = true;
-
-  constructor(dry: boolean) {
-    this.dry = dry;
-  }
 
   get gradients(): ReadonlyMap<Cell, Value | undefined> {
     return this.#gradients;
@@ -54,10 +53,15 @@ export class Trace {
   /** @throws TraceError when the trace has ended. */
   checkOpen(what: string): void {
     if (this.#open) return;
-    throw new TraceError(`${what}: this tensor belongs to a compiled call that has returned; return it from the function`);
+    throw new TraceError(
+      `${what}: this tensor belongs to a compiled call that has returned; return it from the function`,
+    );
   }
 
-  argument(type: { readonly shape: readonly number[]; readonly dtype: Value["dtype"] }, requiresGrad: boolean): Value {
+  argument(
+    type: { readonly shape: readonly number[]; readonly dtype: Value["dtype"] },
+    requiresGrad: boolean,
+  ): Value {
     const { shape, dtype } = type;
     const source: Source = { kind: "argument", name: `argument ${this.arguments.length}` };
     const value = sourceLeaf({ shape, dtype, source, version: 0, requiresGrad });
@@ -82,7 +86,8 @@ export class Trace {
 
   /** What later reads give is a leaf again: gradients stop at it, as they do at a parameter after a step. */
   assign(cell: Cell, value: Value): void {
-    const leaf = build("detach", [value], { requiresGrad: cell.requiresGrad }).outputs[0];
+    const plain = value.requiresGrad ? detach(value) : value;
+    const leaf = build("detach", [plain], { requiresGrad: cell.requiresGrad }).outputs[0];
     this.#owners.set(leaf, cell);
     this.writes.set(cell, leaf);
     this.#assignments.set(cell, (this.#assignments.get(cell) ?? 0) + 1);
@@ -117,8 +122,4 @@ export class Trace {
   setGradient(cell: Cell, value: Value | undefined): void {
     this.#gradients.set(cell, value);
   }
-}
-
-export function sourceLeaf(attrs: SourceAttrs): Value {
-  return build("source", [], attrs).outputs[0];
 }

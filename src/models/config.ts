@@ -60,6 +60,30 @@ export class ConfigReader {
     return typeof value === "boolean" ? value : this.fail(name, "true or false");
   }
 
+  /** A number, or null where the file says null or nothing. */
+  optionalProbability(name: string): number | null {
+    return this.#fields[name] == null ? null : this.probability(name, 0);
+  }
+
+  /** One of the choices, or null where the file says null or nothing. */
+  optionalChoice<const Choice extends string>(name: string, choices: readonly Choice[]): Choice | null {
+    return this.#fields[name] == null ? null : this.choice(name, choices, choices[0]);
+  }
+
+  /** Names of classes by number: of `id2label`, or as many as `num_labels` says. */
+  labels(fallback = 2): Readonly<Record<string, string>> {
+    const given = this.#fields.id2label;
+    if (given == null) {
+      const count = this.integer("num_labels", fallback);
+      return Object.fromEntries(Array.from({ length: count }, (_, i) => [String(i), `LABEL_${i}`]));
+    }
+    const entries = typeof given === "object" && !Array.isArray(given) ? Object.entries(given) : [];
+    const texts = entries.filter((entry): entry is [string, string] => typeof entry[1] === "string");
+    return texts.length > 0 && texts.length === entries.length
+      ? Object.fromEntries(texts)
+      : this.fail("id2label", "an object of names by number");
+  }
+
   choice<const Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice {
     const value = this.#read(name, fallback);
     return choices.find((choice) => choice === value) ?? this.fail(name, `one of ${choices.join(", ")}`);

@@ -1,14 +1,73 @@
 /** Models, each in one file that reads like its paper. */
 export {
+  AlbertConfig,
+  AlbertForMaskedLM,
+  AlbertForMultipleChoice,
+  AlbertForPreTraining,
+  AlbertForQuestionAnswering,
+  AlbertForSequenceClassification,
+  AlbertForTokenClassification,
+  AlbertModel,
+  type AlbertPreTrainingInputs,
+  type AlbertPreTrainingOutput,
+  albertCheckpoint,
+} from "./albert.ts";
+export {
   BertForMaskedLM,
+  BertForMultipleChoice,
+  BertForNextSentencePrediction,
   BertForPreTraining,
-  type BertInputs,
-  type BertMaskedLMInputs,
+  BertForQuestionAnswering,
+  BertForSequenceClassification,
+  BertForTokenClassification,
+  BertLMHeadModel,
   BertModel,
-  type BertOutput,
   type BertPreTrainingInputs,
   type BertPreTrainingOutput,
   bertCheckpoint,
 } from "./bert.ts";
 export { BertConfig } from "./bertConfig.ts";
 export { type CheckpointRules, loadCheckpoint } from "./checkpoint.ts";
+export {
+  DistilBertConfig,
+  DistilBertForMaskedLM,
+  DistilBertForMultipleChoice,
+  DistilBertForQuestionAnswering,
+  DistilBertForSequenceClassification,
+  DistilBertForTokenClassification,
+  DistilBertModel,
+  distilBertCheckpoint,
+} from "./distilbert.ts";
+export {
+  ElectraConfig,
+  ElectraForCausalLM,
+  ElectraForMaskedLM,
+  ElectraForPreTraining,
+  ElectraForQuestionAnswering,
+  ElectraForSequenceClassification,
+  ElectraForTokenClassification,
+  ElectraModel,
+  electraCheckpoint,
+} from "./electra.ts";
+export { type EncoderInputs, EncoderModel, type EncoderOutput } from "./encoder.ts";
+export type { EncoderConfig, ProblemType } from "./encoderConfig.ts";
+export type { LabelledInputs, MaskedLMInputs, SpanInputs, SpanOutput, TaskOutput } from "./headModels.ts";
+export {
+  type FromPretrainedOptions,
+  fromPretrained,
+  type Pretrained,
+  type SavedModel,
+  savePretrained,
+} from "./pretrained.ts";
+export { type ModelClass, modelClasses, modelFor, type PretrainedModel } from "./registry.ts";
+export {
+  RobertaConfig,
+  RobertaForCausalLM,
+  RobertaForMaskedLM,
+  RobertaForMultipleChoice,
+  RobertaForQuestionAnswering,
+  RobertaForSequenceClassification,
+  RobertaForTokenClassification,
+  RobertaModel,
+  robertaCheckpoint,
+} from "./roberta.ts";

@@ -1,24 +1,23 @@
 import { CapturedPlan } from "../engine/captured.ts";
 import { currentEngine } from "../engine/current.ts";
 import type { Engine } from "../engine/engine.ts";
-import { PlanCache } from "../engine/planCache.ts";
 import { Trace } from "../engine/trace.ts";
-import { ArgumentError, TraceError } from "../graph/errors.ts";
-import type { Device, Executable } from "../runtime/device.ts";
+import { ArgumentError, DeviceError, TraceError } from "../graph/errors.ts";
+import type { Device, Executable, Storage } from "../runtime/device.ts";
 import { Buffer } from "./parameter.ts";
 import { Tensor } from "./tensor.ts";
 
 /** A compiled function: call it as the original. */
 export interface Compiled<Args extends readonly unknown[], Result> {
   (...args: Args): Result;
-  /** Traces kept ready: one for each signature in use. */
+  /** How often the function was traced: once for each signature, again for those that were dropped since. */
   readonly traces: number;
   /** The plan that the last call ran. */
   readonly lastPlan: Executable | undefined;
 }
 
 export interface CompileOptions {
-  /** Signatures kept ready (default 16); beyond them the least recently used is dropped, with a warning. */
+  /** Traces kept ready (default 16); beyond them the least recently used is dropped, with a warning. */
   readonly maxTraces?: number;
 }
 
@@ -29,59 +28,70 @@ type Template =
   | { readonly kind: "object"; readonly entries: readonly (readonly [string, Template])[] }
   | { readonly kind: "plain"; readonly value: unknown };
 
-interface Entry {
+interface Capture {
   readonly plan: CapturedPlan;
   readonly template: Template;
+}
+
+/** A trace kept ready for calls of its signature. */
+interface Entry extends Capture {
+  readonly key: string;
 }
 
 /**
  * Runs `fn` once for each signature to record what it does, and replays the recorded plan from then on: forward,
  * backward and optimizer steps alike. The signature is the argument tree with shapes, dtypes, devices and requiresGrad,
  * plain arguments by value, the gradient mode, which gradients were present, and the `training` flags read. A call
- * returns at once what `fn` returns, as new tensors that never change.
+ * returns at once what `fn` returns, as new tensors that never change and have no gradient history. A backward() inside
+ * leaves gradients as it does outside: on parameters, and on the arguments that require them.
  *
  * `fn` must be synchronous, and read no tensor: both are TraceErrors.
+ * @throws ArgumentError unless `maxTraces` is an integer of at least 1.
  */
 export function compile<Args extends readonly unknown[], Result>(
   fn: (...args: Args) => Result,
   options: CompileOptions = {},
 ): Compiled<Args, Result> {
+  const { maxTraces = 16 } = options;
+  if (!Number.isInteger(maxTraces) || maxTraces < 1) {
+    throw new ArgumentError(`compile: maxTraces ${maxTraces} is not an integer of at least 1`);
+  }
   const identities = new Identities();
-  // Several entries may share a signature and differ in guards; the newest that applies is used.
-  const entries = new PlanCache<Entry[]>(options.maxTraces ?? 16, (list) => {
-    for (const entry of list) entry.plan.dispose();
-  });
+  /** Most recently used first. Several may share a signature and differ in what else they took for granted. */
+  const entries: Entry[] = [];
   let lastPlan: Executable | undefined;
   let traces = 0;
   let warned = false;
 
+  const keep = (engine: Engine, entry: Entry): void => {
+    entries.unshift(entry);
+    if (entries.length <= maxTraces) return;
+    entries.pop()?.plan.dispose();
+    if (warned) return;
+    warned = true;
+    engine.warn(
+      `compile: more than ${maxTraces} signatures in use; old ones are dropped and traced again. ` +
+        "Pad or bucket the shapes, pass numbers that change as tensors, or raise maxTraces",
+    );
+  };
+
   const call = (...args: Args): Result => {
     const engine = currentEngine();
     if (engine.trace) return fn(...args);
-    const { key, tensors } = signatureOf(args, identities, engine.gradEnabled);
-    const list = entries.get(key) ?? [];
-    for (const stale of list.filter((entry) => !entry.plan.applies() && list.length > 2)) {
-      list.splice(list.indexOf(stale), 1);
-      stale.plan.dispose();
-    }
-    let entry = list.find((candidate) => candidate.plan.applies());
-    if (entry === undefined) {
-      entry = capture(engine, fn, args, tensors, false);
-      traces += 1;
-      list.unshift(entry);
-      const churned = entries.set(key, list);
-      if (churned && !warned) {
-        warned = true;
-        engine.warn(
-          `compile: more than ${options.maxTraces ?? 16} signatures in use; old ones are dropped and traced again. ` +
-            "Pad or bucket the shapes, pass numbers that change as tensors, or raise maxTraces",
-        );
-      }
-    }
-    lastPlan = entry.plan.executable;
+    const { key, tensors } = signatureOf(engine, args, identities);
     const storages = prepareArguments(engine, tensors);
-    const results = entry.plan.run(engine, storages);
-    return rebuild(entry.template, (output, device) => new Tensor(results[output], device)) as Result;
+    const at = entries.findIndex((entry) => entry.key === key && entry.plan.applies());
+    if (at < 0) {
+      const entry = { key, ...capture(engine, fn, args, tensors) };
+      traces += 1;
+      keep(engine, entry);
+    } else entries.unshift(...entries.splice(at, 1));
+    const { plan, template } = entries[0];
+    lastPlan = plan.executable;
+    const { results, gradients } = plan.run(engine, storages);
+    // What an argument was made of gets its gradients too, as if the function had been called plainly.
+    for (const [argument, gradient] of gradients) engine.backward(tensors[argument].value, gradient);
+    return rebuild(template, (output, device) => new Tensor(results[output], device)) as Result;
   };
   return Object.defineProperties(call, {
     traces: { get: () => traces },
@@ -90,10 +100,14 @@ export function compile<Args extends readonly unknown[], Result>(
 }
 
 /** Traces `fn` without running anything and without advancing any state; gives the plan that a call would run. */
-export function planOf<Args extends readonly unknown[]>(fn: (...args: Args) => unknown, args: Args): Executable {
+export function planOf<Args extends readonly unknown[]>(
+  fn: (...args: Args) => unknown,
+  args: Args,
+): Executable {
   const engine = currentEngine();
-  const { tensors } = signatureOf(args, new Identities(), engine.gradEnabled);
-  return capture(engine, fn, args, tensors, true).plan.executable;
+  if (engine.trace) throw new TraceError("explain: a function cannot be explained while another is compiled");
+  const { tensors } = signatureOf(engine, args, new Identities());
+  return capture(engine, fn, args, tensors).plan.executable;
 }
 
 function capture<Args extends readonly unknown[]>(
@@ -101,36 +115,56 @@ function capture<Args extends readonly unknown[]>(
   fn: (...args: Args) => unknown,
   args: Args,
   tensors: readonly Tensor[],
-  dry: boolean,
-): Entry {
-  const trace = new Trace(dry);
+): Capture {
+  const trace = new Trace();
+  const { gradEnabled } = engine;
   engine.trace = trace;
   try {
     const stand = new Map(
-      tensors.map((tensor) => [tensor, new Tensor(trace.argument(tensor, tensor.requiresGrad), tensor.device)]),
+      tensors.map((tensor) => [
+        tensor,
+        new Tensor(trace.argument(tensor, tensor.requiresGrad), tensor.device),
+      ]),
     );
-    const inner = args.map((arg) => mapTensors(arg, (tensor) => stand.get(tensor) ?? tensor)) as unknown as Args;
+    const inner = args.map((arg) =>
+      mapTensors(arg, (tensor) => stand.get(tensor) ?? tensor),
+    ) as unknown as Args;
     const result = fn(...inner);
     if (result instanceof Promise) {
       result.catch(() => undefined);
-      throw new TraceError("compile: the function is async; compiled functions are synchronous, read their result outside");
+      throw new TraceError(
+        "compile: the function is async; compiled functions are synchronous, read their result outside",
+      );
     }
     const outputs: Tensor[] = [];
     const template = describe(result, outputs);
     const values = outputs.map((output) => output.usable());
     const written = [...trace.writes.keys()];
     const device = outputs[0]?.device ?? written[0]?.device ?? tensors[0]?.device ?? engine.defaultDevice;
+    const other = outputs.find((output) => output.device !== device);
+    if (other) {
+      throw new DeviceError(
+        `compile: the function returns tensors on ${device.name} and on ${other.device.name}; compile one function a device`,
+      );
+    }
     engine.trace = undefined;
     return { plan: new CapturedPlan(engine, device, trace, values), template };
   } finally {
     trace.close();
     engine.trace = undefined;
+    engine.gradEnabled = gradEnabled;
   }
 }
 
-function prepareArguments(engine: Engine, tensors: readonly Tensor[]) {
-  for (const tensor of tensors) tensor.realize();
-  return tensors.map((tensor) => engine.storageOf(tensor.device, tensor.value));
+/** The data of the tensors passed, computed where it was not; or the error of a device that could not. */
+function prepareArguments(engine: Engine, tensors: readonly Tensor[]): Storage[] | DeviceError {
+  try {
+    for (const tensor of tensors) tensor.realize();
+    return tensors.map((tensor) => engine.storageOf(tensor.device, tensor.value));
+  } catch (error) {
+    if (error instanceof DeviceError) return error;
+    throw error;
+  }
 }
 
 /** Numbers for objects that are compared by identity. */
@@ -155,12 +189,12 @@ function isPlainObject(value: object): value is Readonly<Record<string, unknown>
 
 /**
  * The signature as text, and the tensors of the argument tree, each once. Parameters and other class instances count by
- * identity.
+ * identity, and so do the engine and its default device.
  */
 function signatureOf(
+  engine: Engine,
   args: readonly unknown[],
   identities: Identities,
-  gradEnabled: boolean,
 ): { readonly key: string; readonly tensors: readonly Tensor[] } {
   const tensors: Tensor[] = [];
   const describeArgument = (value: unknown): string => {
@@ -191,16 +225,21 @@ function signatureOf(
       return `${dtype}[${shape.join(",")}]${requiresGrad ? "g" : ""}@${identities.of(device)}`;
     }
     if (ArrayBuffer.isView(value)) {
-      throw new ArgumentError("compile: a typed array cannot be an argument of a compiled function; wrap it with tensor()");
+      throw new ArgumentError(
+        "compile: a typed array cannot be an argument of a compiled function; wrap it with tensor()",
+      );
     }
     if (Array.isArray(value)) return `[${value.map(describeArgument).join(",")}]`;
     if (isPlainObject(value)) {
-      const entries = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}:${describeArgument(item)}`);
+      const entries = Object.entries(value).map(
+        ([name, item]) => `${JSON.stringify(name)}:${describeArgument(item)}`,
+      );
       return `{${entries.join(",")}}`;
     }
     return `#${identities.of(value)}`;
   };
-  const key = `${gradEnabled ? "grad" : "noGrad"} ${args.map(describeArgument).join(",")}`;
+  const world = `#${identities.of(engine)}@${identities.of(engine.defaultDevice)}`;
+  const key = `${world} ${engine.gradEnabled ? "grad" : "noGrad"} ${args.map(describeArgument).join(",")}`;
   return { key, tensors };
 }
 

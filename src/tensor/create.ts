@@ -1,6 +1,6 @@
 import { currentEngine } from "../engine/current.ts";
 import { allocateArray, type DType, dtypeOfArray, isFloat, type TypedArray } from "../graph/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
+import { ArgumentError, DTypeError, ShapeError, TraceError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
 import { checkShape, formatShape, numel, type Shape } from "../graph/shape.ts";
 import * as b from "../ops/builders.ts";
@@ -38,7 +38,9 @@ export function tensor(data: NestedArray | TypedArray, options: TensorOptions = 
   const shape = options.shape ?? flat.shape;
   checkShape("tensor", shape);
   if (numel(shape) !== flat.values.length) {
-    throw new ShapeError(`tensor: shape ${formatShape(shape)} needs ${numel(shape)} elements, got ${flat.values.length}`);
+    throw new ShapeError(
+      `tensor: shape ${formatShape(shape)} needs ${numel(shape)} elements, got ${flat.values.length}`,
+    );
   }
   if (options.requiresGrad && !isFloat(dtype)) {
     throw new DTypeError(`tensor: ${dtype} cannot require a gradient; only floats can`);
@@ -56,13 +58,17 @@ function flatten(data: NestedArray): { values: (number | boolean)[]; shape: numb
   const walk = (part: NestedArray, dim: number): void => {
     if (dim === shape.length) {
       if (typeof part !== "number" && typeof part !== "boolean") {
-        throw new ShapeError(`tensor: element ${JSON.stringify(part) ?? String(part)} is neither a number nor a boolean, or the array is ragged`);
+        throw new ShapeError(
+          `tensor: element ${JSON.stringify(part) ?? String(part)} is neither a number nor a boolean, or the array is ragged`,
+        );
       }
       values.push(part);
       return;
     }
     if (!Array.isArray(part) || part.length !== shape[dim]) {
-      throw new ShapeError(`tensor: nested array is ragged at dim ${dim}: expected ${shape[dim]} entries everywhere`);
+      throw new ShapeError(
+        `tensor: nested array is ragged at dim ${dim}: expected ${shape[dim]} entries everywhere`,
+      );
     }
     for (const item of part) walk(item, dim + 1);
   };
@@ -71,7 +77,9 @@ function flatten(data: NestedArray): { values: (number | boolean)[]; shape: numb
 }
 
 function naturalDType(values: ArrayLike<number | boolean>): DType {
-  return values.length > 0 && Array.from(values).every((value) => typeof value === "boolean") ? "bool" : "f32";
+  return values.length > 0 && Array.from(values).every((value) => typeof value === "boolean")
+    ? "bool"
+    : "f32";
 }
 
 function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray {
@@ -80,7 +88,9 @@ function convert(values: ArrayLike<number | boolean>, dtype: DType): TypedArray 
     const value = Number(values[i]);
     const [low, high] = dtype === "u32" ? [0, 2 ** 32 - 1] : [-(2 ** 31), 2 ** 31 - 1];
     if ((dtype === "i32" || dtype === "u32") && !(Number.isInteger(value) && value >= low && value <= high)) {
-      throw new DTypeError(`tensor: element ${i} is ${value}, which ${dtype} does not hold; round it or use f32`);
+      throw new DTypeError(
+        `tensor: element ${i} is ${value}, which ${dtype} does not hold; round it or use f32`,
+      );
     }
     array[i] = dtype === "bool" ? (value === 0 ? 0 : 1) : value;
   }
@@ -104,15 +114,11 @@ export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
 }
 
 /** 0, 1, ..., end - 1; or from start to below end by step. Integers give i32, fractions f32. */
-export function arange(
-  start: number,
-  end?: number,
-  step = 1,
-  options: CreateOptions = {},
-): Tensor {
+export function arange(start: number, end?: number, step = 1, options: CreateOptions = {}): Tensor {
   const [first, last] = end === undefined ? [0, start] : [start, end];
   const length = Math.max(0, Math.ceil((last - first) / step));
-  if (!Number.isSafeInteger(length)) throw new ArgumentError(`arange: from ${first} to ${last} by ${step} has no length`);
+  if (!Number.isSafeInteger(length))
+    throw new ArgumentError(`arange: from ${first} to ${last} by ${step} has no length`);
   const whole = Number.isInteger(first) && Number.isInteger(step);
   const { dtype, device } = resolve("arange", options, whole ? "i32" : "f32");
   let value = b.iota(length, dtype);
@@ -165,7 +171,12 @@ function uniform(words: Value): Value {
   return b.mul(high, b.scalarLike(high, 2 ** -24));
 }
 
-/** Starts the engine's random stream of `seed` anew. */
+/**
+ * Starts the engine's random stream of `seed` anew.
+ * @throws TraceError inside a compiled function, where it would happen in the traced call alone.
+ */
 export function manualSeed(seed: number): void {
-  currentEngine().generator.seed(seed);
+  const engine = currentEngine();
+  if (engine.trace) throw new TraceError("manualSeed: not inside a compiled function; seed before the call");
+  engine.generator.seed(seed);
 }

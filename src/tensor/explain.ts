@@ -26,7 +26,9 @@ export function explain<Args extends readonly unknown[]>(
   const known = "lastPlan" in fn ? fn.lastPlan : undefined;
   if (known && args.length === 0) return explanation(known);
   if ("lastPlan" in fn && args.length === 0) {
-    throw new TraceError("explain: the compiled function was never called; call it, or pass arguments to explain");
+    throw new TraceError(
+      "explain: the compiled function was never called; call it, or pass arguments to explain",
+    );
   }
   return explanation(planOf(fn, args as Args));
 }
@@ -35,7 +37,13 @@ function explanation(plan: Executable): Explanation {
   const { kernels, temporaryBytes } = plan;
   const bytes = kernels.reduce((total, kernel) => total + kernel.bytes, 0);
   const flops = kernels.reduce((total, kernel) => total + kernel.flops, 0);
-  return { kernels, peakBytes: temporaryBytes, bytes, flops, toString: () => table(kernels, temporaryBytes, bytes, flops) };
+  return {
+    kernels,
+    peakBytes: temporaryBytes,
+    bytes,
+    flops,
+    toString: () => table(kernels, temporaryBytes, bytes, flops),
+  };
 }
 
 function table(kernels: readonly KernelInfo[], temporaryBytes: number, bytes: number, flops: number): string {
@@ -52,9 +60,14 @@ function table(kernels: readonly KernelInfo[], temporaryBytes: number, bytes: nu
   const numeric = new Set([0, 3, 4]);
   const text = lines.map((line) =>
     line
-      .map((cell, column) => (numeric.has(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
+      .map((cell, column) =>
+        numeric.has(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column]),
+      )
       .join("  ")
       .trimEnd(),
   );
-  return [...text, `${kernels.length} kernels, ${bytes} bytes moved, ${flops} flops, ${temporaryBytes} temporary bytes`].join("\n");
+  return [
+    ...text,
+    `${kernels.length} kernels, ${bytes} bytes moved, ${flops} flops, ${temporaryBytes} temporary bytes`,
+  ].join("\n");
 }

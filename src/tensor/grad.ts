@@ -34,7 +34,9 @@ export function grad(output: Tensor, inputs: readonly Tensor[], gradient?: Tenso
   const root = output.usable();
   if (!root.requiresGrad) throw new GradientError("grad: the output has no gradient history");
   if (gradient === undefined && output.numel !== 1) {
-    throw new GradientError(`grad: the output has ${output.numel} elements; reduce it first or pass the gradient of each`);
+    throw new GradientError(
+      `grad: the output has ${output.numel} elements; reduce it first or pass the gradient of each`,
+    );
   }
   const wrt = inputs.map((input) => input.usable());
   const cotangent = gradient?.usable() ?? b.full(root.shape, root.dtype, 1);

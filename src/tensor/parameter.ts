@@ -13,11 +13,14 @@ import { Tensor } from "./tensor.ts";
 export class Buffer extends Tensor {
   readonly cell: Cell;
 
-  /** Takes the tensor's value as initial content, which is computed when it is first needed. */
+  /** Takes the tensor's value as initial content, which is computed when it is first needed (or at once, if it reads others). */
   constructor(initial: Tensor, options: { readonly name?: string; readonly requiresGrad?: boolean } = {}) {
     super(undefined, initial.device);
-    if (currentEngine().trace) {
-      throw new TraceError("parameters and buffers cannot be made inside a compiled function; make them before it");
+    const engine = currentEngine();
+    if (engine.trace) {
+      throw new TraceError(
+        "parameters and buffers cannot be made inside a compiled function; make them before it",
+      );
     }
     const { shape, dtype, device } = initial;
     this.cell = new Cell({
@@ -28,6 +31,7 @@ export class Buffer extends Tensor {
       requiresGrad: options.requiresGrad ?? false,
       initial: detach(initial.usable()),
     });
+    engine.adopt(this.cell);
   }
 
   override get value(): Value {
@@ -41,10 +45,14 @@ export class Buffer extends Tensor {
   assign(next: Tensor): void {
     const { cell } = this;
     if (!sameShape(next.shape, cell.shape)) {
-      throw new ShapeError(`assign: ${formatShape(next.shape)} to ${cell.name} of shape ${formatShape(cell.shape)}`);
+      throw new ShapeError(
+        `assign: ${formatShape(next.shape)} to ${cell.name} of shape ${formatShape(cell.shape)}`,
+      );
     }
     if (next.dtype !== cell.dtype) {
-      throw new DTypeError(`assign: ${next.dtype} to ${cell.name}, which is ${cell.dtype}; cast it with .to("${cell.dtype}")`);
+      throw new DTypeError(
+        `assign: ${next.dtype} to ${cell.name}, which is ${cell.dtype}; cast it with .to("${cell.dtype}")`,
+      );
     }
     if (next.device !== cell.device) {
       throw new DeviceError(`assign: tensor on ${next.device.name} to ${cell.name} on ${cell.device.name}`);

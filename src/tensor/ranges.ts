@@ -2,7 +2,10 @@ import { ArgumentError, IndexOutOfRangeError, ShapeError } from "../graph/errors
 import { formatShape, numel, type Shape } from "../graph/shape.ts";
 
 /** An index; `[start, stop, step]` with Python's rules, any of them left out or null; or null for the whole dim. */
-export type SliceRange = number | null | readonly [start?: number | null, stop?: number | null, step?: number];
+export type SliceRange =
+  | number
+  | null
+  | readonly [start?: number | null, stop?: number | null, step?: number];
 
 export interface ResolvedSlice {
   readonly starts: readonly number[];
@@ -18,7 +21,9 @@ export interface ResolvedSlice {
  */
 export function resolveSlice(shape: Shape, ranges: readonly SliceRange[]): ResolvedSlice {
   if (ranges.length > shape.length) {
-    throw new ArgumentError(`slice: ${ranges.length} ranges for ${formatShape(shape)}; give at most one a dim`);
+    throw new ArgumentError(
+      `slice: ${ranges.length} ranges for ${formatShape(shape)}; give at most one a dim`,
+    );
   }
   const parts = shape.map((size, dim) => resolveRange(shape, dim, size, ranges[dim] ?? null));
   return {
@@ -38,7 +43,8 @@ function resolveRange(shape: Shape, dim: number, size: number, range: SliceRange
     return { start: range < 0 ? range + size : range, size: 1, step: 1, kept: false };
   }
   const step = range[2] ?? 1;
-  if (!Number.isInteger(step) || step === 0) throw new ArgumentError(`slice: step ${step} is not a non-zero integer`);
+  if (!Number.isInteger(step) || step === 0)
+    throw new ArgumentError(`slice: step ${step} is not a non-zero integer`);
   // Backwards, one before the first element is a valid end.
   const [low, high] = step > 0 ? [0, size] : [-1, size - 1];
   const bound = (at: number | null | undefined, fallback: number): number => {
@@ -58,7 +64,9 @@ export function inferReshape(from: Shape, to: Shape): Shape {
   const rest = numel(to.filter((size) => size !== -1));
   const total = numel(from);
   if (unknown > 1 || rest === 0 || total % rest !== 0) {
-    throw new ShapeError(`reshape: ${formatShape(from)} does not fit ${formatShape(to)}; name every size but one that divides`);
+    throw new ShapeError(
+      `reshape: ${formatShape(from)} does not fit ${formatShape(to)}; name every size but one that divides`,
+    );
   }
   return to.map((size) => (size === -1 ? total / rest : size));
 }

@@ -1,19 +1,19 @@
 import { currentEngine } from "../engine/current.ts";
-import type { Trace } from "../engine/trace.ts";
-import { type DType, isFloat, type TypedArray } from "../graph/dtype.ts";
-import { ArgumentError, DeviceError, DTypeError, GradientError, ShapeError, TraceError } from "../graph/errors.ts";
+import { type DType, isFloat } from "../graph/dtype.ts";
+import { ArgumentError, DeviceError, DTypeError, GradientError, ShapeError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
-import { formatShape, normalizeDim, normalizeDims, numel, sameShape, type Shape } from "../graph/shape.ts";
+import { formatShape, normalizeDim, normalizeDims, type Shape, sameShape } from "../graph/shape.ts";
 import * as b from "../ops/builders.ts";
 import type { Device } from "../runtime/device.ts";
+import { Handle } from "./handle.ts";
 import { checkHostIndex } from "./hostIndex.ts";
-import { formatTensor } from "./print.ts";
-import { inferReshape, resolveSlice, type SliceRange } from "./ranges.ts";
+import * as movement from "./movement.ts";
+import type { SliceRange } from "./ranges.ts";
+
+export type { NestedArray } from "./handle.ts";
 
 /** A tensor, or a plain number or boolean that takes the tensor's dtype and shape. */
 export type Operand = Tensor | number | boolean;
-
-export type NestedArray = number | boolean | readonly NestedArray[];
 
 /** Dims to reduce; none means all. */
 export interface ReduceOptions {
@@ -26,113 +26,7 @@ export interface ReduceOptions {
  * `array`, `item`) computes what it needs. Errors of shape, dtype and argument are thrown by the call that makes them.
  * Names and meanings are PyTorch's, in camelCase.
  */
-export class Tensor {
-  readonly device: Device;
-  #value: Value | undefined;
-  readonly #trace: Trace | undefined;
-
-  /** Wraps a graph value. Use `tensor`, `zeros`, `randn`... to make tensors from data. */
-  constructor(value: Value | undefined, device: Device) {
-    this.#value = value;
-    this.device = device;
-    this.#trace = currentEngine().trace;
-  }
-
-  /** The graph value behind this tensor; for a parameter, the one that reads it now. */
-  get value(): Value {
-    if (this.#value === undefined) throw new ArgumentError("this tensor was disposed");
-    return this.#value;
-  }
-
-  get shape(): Shape {
-    return this.value.shape;
-  }
-
-  get dtype(): DType {
-    return this.value.dtype;
-  }
-
-  /** Number of dims. */
-  get ndim(): number {
-    return this.shape.length;
-  }
-
-  /** Number of elements. */
-  get numel(): number {
-    return numel(this.shape);
-  }
-
-  get requiresGrad(): boolean {
-    return this.value.requiresGrad;
-  }
-
-  /** Size of one dim; negative dims count from the end. */
-  size(dim: number): number {
-    return this.shape[normalizeDim("size", dim, this.ndim)];
-  }
-
-  // Reading
-
-  /**
-   * A copy of the elements in row-major order.
-   * @throws TraceError inside a compiled function; StaleVersionError or DeviceError as a rejection.
-   */
-  async data(): Promise<TypedArray> {
-    const engine = currentEngine();
-    this.checkReadable();
-    const value = this.usable();
-    const data = await engine.fetch(this.device, value);
-    this.settle();
-    return data;
-  }
-
-  /** The elements as nested arrays; a number for a scalar, booleans for bool. */
-  async array(): Promise<NestedArray> {
-    const { shape, dtype } = this;
-    const data = await this.data();
-    const element = (i: number): number | boolean => (dtype === "bool" ? data[i] !== 0 : data[i]);
-    const nest = (dim: number, offset: number, stride: number): NestedArray => {
-      if (dim === shape.length) return element(offset);
-      const inner = stride / Math.max(shape[dim], 1);
-      return Array.from({ length: shape[dim] }, (_, i) => nest(dim + 1, offset + i * inner, inner));
-    };
-    return nest(0, 0, data.length);
-  }
-
-  /** The only element. @throws ShapeError (as a rejection) if there is not exactly one. */
-  async item(): Promise<number> {
-    if (this.numel !== 1) {
-      throw new ShapeError(`item: shape ${formatShape(this.shape)} has ${this.numel} elements; item() reads exactly one`);
-    }
-    return (await this.data())[0];
-  }
-
-  /** Enqueues the computation of this tensor, so that it is computed once however often it is used. Returns itself. */
-  realize(): this {
-    this.checkReadable();
-    currentEngine().realise(this.device, [this.usable()]);
-    this.settle();
-    return this;
-  }
-
-  /** As PyTorch prints it, once read. */
-  async format(): Promise<string> {
-    return formatTensor(await this.data(), this.shape, this.dtype);
-  }
-
-  toString(): string {
-    return `Tensor(shape=${formatShape(this.shape)}, dtype=${this.dtype}, device=${this.device.name})`;
-  }
-
-  /** Lets go of the value at once instead of with the last reference; the tensor cannot be used afterwards. */
-  dispose(): void {
-    this.#value = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose();
-  }
-
+export class Tensor extends Handle {
   // Gradients
 
   /** The accumulated gradient of a leaf, or undefined. */
@@ -357,50 +251,31 @@ export class Tensor {
 
   /** The same elements under another shape; one size may be -1 and is inferred. */
   reshape(shape: Shape): Tensor {
-    return this.wrap(b.reshape(this.usable(), inferReshape(this.shape, shape)));
+    return this.wrap(movement.reshape(this.usable(), shape));
   }
   flatten(start = 0, end = -1): Tensor {
-    const first = normalizeDim("flatten", start, this.ndim);
-    const last = normalizeDim("flatten", end, this.ndim);
-    const middle = numel(this.shape.slice(first, last + 1));
-    return this.reshape([...this.shape.slice(0, first), middle, ...this.shape.slice(last + 1)]);
+    return this.wrap(movement.flatten(this.usable(), start, end));
   }
   permute(dims: readonly number[]): Tensor {
-    return this.wrap(
-      b.permute(
-        this.usable(),
-        dims.map((dim) => normalizeDim("permute", dim, this.ndim)),
-      ),
-    );
+    return this.wrap(movement.permute(this.usable(), dims));
   }
   transpose(dim0: number, dim1: number): Tensor {
     return this.wrap(b.transpose(this.usable(), dim0, dim1));
   }
   /** Transpose of a matrix (or of fewer dims: itself). */
   t(): Tensor {
-    if (this.ndim > 2) {
-      throw new ShapeError(`t: shape ${formatShape(this.shape)} has more than 2 dims; use transpose(dim0, dim1)`);
-    }
-    return this.ndim < 2 ? this : this.transpose(0, 1);
+    return this.wrap(movement.matrixTranspose(this.usable()));
   }
   /** Repeats dims of size 1; -1 keeps a size. */
   expand(shape: Shape): Tensor {
-    const offset = shape.length - this.ndim;
-    return this.wrap(
-      b.expand(
-        this.usable(),
-        shape.map((size, i) => (size === -1 ? this.shape[i - offset] : size)),
-      ),
-    );
+    return this.wrap(movement.expand(this.usable(), shape));
   }
   unsqueeze(dim: number): Tensor {
-    const at = normalizeDim("unsqueeze", dim, this.ndim + 1);
-    return this.reshape([...this.shape.slice(0, at), 1, ...this.shape.slice(at)]);
+    return this.wrap(movement.unsqueeze(this.usable(), dim));
   }
   /** Without dims of size 1: all of them, or the one named (which stays if its size is not 1). */
   squeeze(dim?: number): Tensor {
-    const at = dim === undefined ? undefined : normalizeDim("squeeze", dim, this.ndim);
-    return this.reshape(this.shape.filter((size, i) => size !== 1 || (at !== undefined && i !== at)));
+    return this.wrap(movement.squeeze(this.usable(), dim));
   }
   flip(dims: number | readonly number[]): Tensor {
     return this.wrap(b.flip(this.usable(), normalizeDims("flip", dims, this.ndim)));
@@ -411,43 +286,19 @@ export class Tensor {
    * @throws IndexOutOfRangeError for an index outside its dim.
    */
   slice(...ranges: readonly SliceRange[]): Tensor {
-    const { starts, sizes, steps, kept } = resolveSlice(this.shape, ranges);
-    const part = b.slice(this.usable(), starts, sizes, steps);
-    return this.wrap(
-      b.reshape(
-        part,
-        sizes.filter((_, dim) => kept[dim]),
-      ),
-    );
+    return this.wrap(movement.slice(this.usable(), ranges));
   }
   /** `length` elements of a dim from `start` on. */
   narrow(dim: number, start: number, length: number): Tensor {
-    const at = normalizeDim("narrow", dim, this.ndim);
-    if (start < 0 || length < 0 || start + length > this.shape[at]) {
-      throw new ArgumentError(`narrow: ${start} + ${length} is not within dim ${dim} of ${formatShape(this.shape)}`);
-    }
-    return this.slice(...this.shape.map((_, i) => (i === at ? ([start, start + length] as const) : null)));
+    return this.wrap(movement.narrow(this.usable(), dim, start, length));
   }
   /** The only element along a dim at an index, which drops the dim. */
   select(dim: number, index: number): Tensor {
-    const at = normalizeDim("select", dim, this.ndim);
-    return this.slice(...this.shape.map((_, i) => (i === at ? index : null)));
+    return this.wrap(movement.select(this.usable(), dim, index));
   }
   /** Zeros around: `[before, after]` for each of the trailing dims, last dim first, as in PyTorch. */
   pad(amounts: readonly number[]): Tensor {
-    const dims = amounts.length / 2;
-    if (!Number.isInteger(dims) || dims > this.ndim) {
-      throw new ArgumentError(`pad: ${amounts.length} amounts for ${formatShape(this.shape)}; give 2 a dim, last dim first`);
-    }
-    const amount = (dim: number, side: 0 | 1): number => amounts[2 * (this.ndim - 1 - dim) + side] ?? 0;
-    const before = this.shape.map((_, dim) => amount(dim, 0));
-    return this.wrap(
-      b.pad(
-        this.usable(),
-        before,
-        this.shape.map((_, dim) => amount(dim, 1)),
-      ),
-    );
+    return this.wrap(movement.pad(this.usable(), amounts));
   }
 
   // Indexing
@@ -461,7 +312,8 @@ export class Tensor {
   /** Rows (along dim) named by a 1-d index. */
   indexSelect(dim: number, index: Tensor): Tensor {
     const at = normalizeDim("indexSelect", dim, this.ndim);
-    if (index.ndim !== 1) throw new ShapeError(`indexSelect: the index has shape ${formatShape(index.shape)}, wanted 1 dim`);
+    if (index.ndim !== 1)
+      throw new ShapeError(`indexSelect: the index has shape ${formatShape(index.shape)}, wanted 1 dim`);
     checkHostIndex("indexSelect", index.usable(), this.shape, at);
     const along = this.shape.map((_, i) => (i === at ? index.shape[0] : 1));
     const wide = this.shape.map((size, i) => (i === at ? index.shape[0] : size));
@@ -479,50 +331,6 @@ export class Tensor {
   /** Matrix product, with PyTorch's rules for vectors and its broadcasting of leading dims. */
   matmul(other: Tensor): Tensor {
     return this.wrap(b.matmul(this.usable(), other.usable()), other);
-  }
-
-  // What the other files of this room build on
-
-  /**
-   * The value for use in a new operation, here and now: checked against the call being compiled, without history under
-   * `noGrad`.
-   */
-  usable(): Value {
-    const engine = currentEngine();
-    this.#trace?.checkOpen("operation");
-    let { value } = this;
-    if (engine.trace && this.#trace !== engine.trace) value = this.capture();
-    return !engine.gradEnabled && value.requiresGrad ? b.detach(value) : value;
-  }
-
-  /** The value of a tensor from outside, inside a compiled function: its data as of now, without history. */
-  protected capture(): Value {
-    const { value } = this;
-    if (value.node.op === "constant" && !value.requiresGrad) return value;
-    if (value.requiresGrad) {
-      throw new TraceError(
-        `a tensor of shape ${formatShape(this.shape)} that requires grad was made outside the compiled function; pass it as ` +
-          "an argument, make it a Parameter, or detach it",
-      );
-    }
-    return currentEngine().captureOutside(this.device, value);
-  }
-
-  protected checkReadable(): void {
-    if (currentEngine().trace) {
-      throw new TraceError(
-        "reading a tensor inside a compiled function is not possible: it has no value before the function has returned; " +
-          "return it and read the result",
-      );
-    }
-    this.#trace?.checkOpen("read");
-  }
-
-  /** Once realised, a tensor without gradients forgets how it was made. */
-  protected settle(): void {
-    const value = this.#value;
-    if (value === undefined || value.requiresGrad || value.node.inputs.length === 0) return;
-    this.#value = currentEngine().settledLeaf(value) ?? value;
   }
 
   protected wrap(value: Value, ...others: readonly Tensor[]): Tensor {
@@ -597,7 +405,8 @@ export function concat(tensors: readonly Tensor[], dim = 0): Tensor {
   const [first] = tensors;
   if (!first) throw new ArgumentError("concat: no tensors; give at least one");
   const at = normalizeDim("concat", dim, first.ndim);
-  if (tensors.some((t) => t.device !== first.device)) throw new DeviceError("concat: tensors on several devices");
+  if (tensors.some((t) => t.device !== first.device))
+    throw new DeviceError("concat: tensors on several devices");
   return new Tensor(
     b.concat(
       tensors.map((t) => t.usable()),
@@ -613,7 +422,9 @@ export function stack(tensors: readonly Tensor[], dim = 0): Tensor {
   if (!first) throw new ArgumentError("stack: no tensors; give at least one");
   for (const other of tensors) {
     if (!sameShape(other.shape, first.shape)) {
-      throw new ShapeError(`stack: shapes ${formatShape(first.shape)} and ${formatShape(other.shape)} differ`);
+      throw new ShapeError(
+        `stack: shapes ${formatShape(first.shape)} and ${formatShape(other.shape)} differ`,
+      );
     }
   }
   const at = normalizeDim("stack", dim, first.ndim + 1);

@@ -35,8 +35,8 @@ const functionErrors: Readonly<Record<string, readonly [ulps: number, atol: numb
  * may have changed a comparison whose result became an index or an integer.
  */
 export function errorBounds(values: readonly Value[]): Value[] {
-  const { valueOf } = expandComposites(values, () => false);
-  const primitives = values.map(valueOf);
+  const expansion = expandComposites(values, () => false);
+  const primitives = values.map(expansion.valueOf);
   const bounds = new Map<Value, Value>();
   for (const node of topologicalOrder(primitives)) {
     const errors = node.inputs.map((input) => bounds.get(input) as Value); // inputs come first
@@ -56,7 +56,8 @@ const isZero = (x: Value): Value => b.eq(x, none);
 const scaled = (x: Value, factor: number): Value => b.mul(x, number(factor));
 const magnitude = (x: Value): Value => b.abs(wide(x));
 /** 0 where all operands are exact, else unknown: for what has no notion of nearness. */
-const allOrNothing = (errors: readonly Value[]): Value => b.where(isZero(errors.reduce(larger)), none, unknown);
+const allOrNothing = (errors: readonly Value[]): Value =>
+  b.where(isZero(errors.reduce(larger)), none, unknown);
 
 /** The bound, given that f32 has fewer exponents. */
 function withRange(value: Value, bound: Value): Value {
@@ -82,7 +83,9 @@ function boundOf(node: Node, output: Value, errors: readonly Value[]): Value {
   switch (definitionOf(node).kind) {
     case "leaf":
       // The leaves of both graphs hold the same numbers, but for constants in the code: those f32 rounds.
-      return node.op === "full" ? magnitude(b.sub(wide(b.cast(output, "f32")), wide(output))) : b.full(output.shape, "f64", 0);
+      return node.op === "full"
+        ? magnitude(b.sub(wide(b.cast(output, "f32")), wide(output)))
+        : b.full(output.shape, "f64", 0);
     case "movement":
       return build(node.op as OpName, errors, node.attrs as AttrsOf<OpName>).outputs[0];
     case "reduce":
@@ -105,7 +108,10 @@ function reductionBound(node: Node, output: Value, error: Value): Value {
     case "prod": {
       const largest = over("prod", b.add(magnitude(x), error));
       const carried = b.sub(largest, over("prod", magnitude(x)));
-      return b.add(carried, scaled(largest, count * U));
+      // No product of some of them is larger: beyond, one overflows; and what one loses by underflow grows by no more.
+      const most = over("prod", larger(magnitude(x), number(1)));
+      const bound = b.add(b.add(carried, scaled(largest, count * U)), scaled(most, TINY));
+      return b.where(b.gt(most, number(HUGE)), unknown, bound);
     }
     default:
       return over("max", error);
@@ -131,10 +137,7 @@ function elementwiseBound(original: Node, output: Value, errors: readonly Value[
   const [ex, ey] = errors;
   switch (node.op) {
     case "matmul": {
-      const carried = b.add(
-        b.matmul(magnitude(x), ey),
-        b.add(b.matmul(ex, magnitude(y)), b.matmul(ex, ey)),
-      );
+      const carried = b.add(b.matmul(magnitude(x), ey), b.add(b.matmul(ex, magnitude(y)), b.matmul(ex, ey)));
       if (!isFloat(output.dtype)) return allOrNothing([carried]);
       const ones = (value: Value): Value => b.full(value.shape, "f64", 1);
       const irregular = b.add(b.matmul(offGrid(x, 4), ones(y)), b.matmul(ones(x), offGrid(y, 4)));
@@ -145,7 +148,11 @@ function elementwiseBound(original: Node, output: Value, errors: readonly Value[
     case "scatterAdd": {
       const [base, index, source] = node.inputs;
       const { dim } = node.attrs;
-      const certain = b.reduce("max", b.concat([b.reshape(ey, [numel(index.shape)]), b.full([1], "f64", 0)], 0), [0]);
+      const certain = b.reduce(
+        "max",
+        b.concat([b.reshape(ey, [numel(index.shape)]), b.full([1], "f64", 0)], 0),
+        [0],
+      );
       const moved = b.scatterAdd(ex, dim, index, errors[2]);
       const sure = b.expand(b.reshape(allOrNothing([certain]), []), base.shape);
       if (!isFloat(base.dtype)) return b.add(allOrNothing([moved]), sure);
@@ -245,6 +252,7 @@ function quotientBound(x: Value, ex: Value, y: Value, ey: Value): Value {
 function castBound(x: Value, output: Value, error: Value): Value {
   if (isFloat(output.dtype)) return isFloat(x.dtype) || x.dtype === "bool" ? error : rounded(output, error);
   if (!isFloat(x.dtype)) return allOrNothing([error]);
-  if (output.dtype === "bool") return b.where(b.logicalAnd(b.gt(error, none), b.le(magnitude(x), error)), number(1), none);
+  if (output.dtype === "bool")
+    return b.where(b.logicalAnd(b.gt(error, none), b.le(magnitude(x), error)), number(1), none);
   return monotone((value) => b.cast(value, output.dtype), x, error);
 }

@@ -1,5 +1,7 @@
+import type { RandomStream } from "./hashRandom.ts";
+
 /**
- * The parts a tokenizer is put together from. A further model (byte-level BPE, Unigram) is another
+ * The parts a tokenizer is put together from. Each model (WordPiece, byte-level BPE, Unigram) is an
  * implementation of `TokenModel`, with the pre-tokenizer and decoder that belong to it; `Tokenizer` itself
  * knows none of them.
  *
@@ -17,7 +19,8 @@ export interface Normalizer {
 
 /** Cuts normalized text into the words that the model sees one at a time. */
 export interface PreTokenizer {
-  preTokenize(text: string): string[];
+  /** @param atStart Nothing stands before `text`, not even an added token. Default true. */
+  preTokenize(text: string, atStart?: boolean): string[];
   toJSON(): JsonObject;
 }
 
@@ -27,6 +30,11 @@ export interface TokenModel {
   readonly vocabSize: number;
   /** Ids of the pieces of `word`, in order. */
   tokenizeWord(word: string): readonly number[];
+  /**
+   * Ids of one of the ways to cut `word`, drawn with probability proportional to P^alpha. Only of models that
+   * can.
+   */
+  sampleWord?(word: string, alpha: number, random: RandomStream): readonly number[];
   tokenToId(token: string): number | undefined;
   idToToken(id: number): string | undefined;
   toJSON(): JsonObject;

@@ -15,6 +15,14 @@ export {
   splitLines,
   splitSentences,
 } from "./batches.ts";
+export { Bpe, type BpeOptions, type Merge } from "./bpe.ts";
+export {
+  BYTE_CHARACTERS,
+  ByteLevelDecoder,
+  type ByteLevelOptions,
+  ByteLevelPostProcessor,
+  ByteLevelPreTokenizer,
+} from "./byteLevel.ts";
 export type {
   Decoder,
   JsonObject,
@@ -35,13 +43,36 @@ export {
   maskExample,
   predictionCount,
 } from "./masking.ts";
+export {
+  MetaspaceDecoder,
+  type MetaspaceOptions,
+  MetaspacePreTokenizer,
+  type PrependScheme,
+} from "./metaspace.ts";
 export { BertNormalizer, type BertNormalizerOptions } from "./normalize.ts";
+export {
+  type AlbertNormalizerOptions,
+  albertNormalizer,
+  Lowercase,
+  NormalizerSequence,
+  Replace,
+  type ReplacePattern,
+  StripAccents,
+  type UnicodeForm,
+  UnicodeNormalizer,
+} from "./normalizers.ts";
+export type { MergeScore } from "./pairTable.ts";
+export type { AlbertTokenizerOptions, BertTokenizerOptions, RobertaTokenizerOptions } from "./presets.ts";
 export { BertPreTokenizer } from "./preTokenize.ts";
-export { BERT_SPECIAL_TOKENS } from "./specialTokens.ts";
+export { RobertaProcessing, type RobertaProcessingOptions } from "./roberta.ts";
+export { ALBERT_SPECIAL_TOKENS, BERT_SPECIAL_TOKENS, ROBERTA_SPECIAL_TOKENS } from "./specialTokens.ts";
 export { bertTemplate, type TemplatePiece, TemplateProcessing, type TemplateToken } from "./template.ts";
-export { type BertTokenizerOptions, type EncodeOptions, type Encoding, Tokenizer } from "./tokenizer.ts";
-export type { TokenizerParts } from "./tokenizerJson.ts";
-export { countWords, type MergeScore, type TrainWordPieceOptions, trainWordPiece } from "./trainWordPiece.ts";
+export { type EncodeOptions, type Encoding, type SubwordSampling, Tokenizer } from "./tokenizer.ts";
+export type { TokenizerParts } from "./tokenizerParts.ts";
+export { type TrainBpeOptions, type TrainedBpe, trainBpe } from "./trainBpe.ts";
+export { type TrainUnigramOptions, trainUnigram } from "./trainUnigram.ts";
+export { countWords, type TrainWordPieceOptions, trainWordPiece } from "./trainWordPiece.ts";
 export type { Truncation, TruncationStrategy } from "./truncation.ts";
 export { countTokens, unigramLoss } from "./unigram.ts";
+export { type ScoredPiece, Unigram } from "./unigramModel.ts";
 export { WordPiece, WordPieceDecoder, type WordPieceOptions } from "./wordPiece.ts";

@@ -8,13 +8,21 @@ import type {
   PreTokenizer,
   TokenModel,
 } from "./components.ts";
-import { BertNormalizer, type BertNormalizerOptions } from "./normalize.ts";
-import { BertPreTokenizer } from "./preTokenize.ts";
-import { BERT_SPECIAL_TOKENS } from "./specialTokens.ts";
-import { bertTemplate } from "./template.ts";
-import { asFormatError, parseTokenizerJson, type TokenizerParts } from "./tokenizerJson.ts";
+import { hashRandom, type RandomStream } from "./hashRandom.ts";
+import { asFormatError } from "./jsonSection.ts";
+import {
+  type AlbertTokenizerOptions,
+  albertParts,
+  type BertTokenizerOptions,
+  bertParts,
+  type RobertaTokenizerOptions,
+  robertaParts,
+} from "./presets.ts";
+import { parseTokenizerJson } from "./tokenizerJson.ts";
+import type { TokenizerParts } from "./tokenizerParts.ts";
+import type { TrainedBpe } from "./trainBpe.ts";
 import { type Truncation, type TruncationStrategy, truncatedLengths } from "./truncation.ts";
-import { WordPiece, WordPieceDecoder, type WordPieceOptions } from "./wordPiece.ts";
+import type { ScoredPiece } from "./unigramModel.ts";
 
 /** Settings of {@link Tokenizer.encode}. */
 export interface EncodeOptions {
@@ -24,6 +32,21 @@ export interface EncodeOptions {
   readonly maxLength?: number;
   /** Which text of a pair is cut. Default "longestFirst". */
   readonly truncation?: TruncationStrategy;
+  /** Subword regularization: draw how words are cut instead of taking the best way. */
+  readonly sampling?: SubwordSampling;
+}
+
+/**
+ * How words are cut at random: each in one of its ways, with probability proportional to P^alpha. The same
+ * text, alpha and key always give the same cuts.
+ *
+ * Source: Kudo, Subword Regularization (1804.10959).
+ */
+export interface SubwordSampling {
+  /** 0 draws all cuts alike; the larger, the surer is the best one. The paper uses 0.1 to 0.5. */
+  readonly alpha: number;
+  /** Integers, such as (seed, example, visit). */
+  readonly key: readonly number[];
 }
 
 /** Result of {@link Tokenizer.encode}: four arrays of one length. */
@@ -35,15 +58,6 @@ export interface Encoding {
   readonly tokens: string[];
   /** 1 where the template added the token; a `[MASK]` written in the text has 0. */
   readonly specialTokensMask: number[];
-}
-
-/** Settings of {@link Tokenizer.bert}. */
-export interface BertTokenizerOptions extends BertNormalizerOptions, WordPieceOptions {
-  /**
-   * Tokens recognised in raw text and left out by `decode` with `skipSpecialTokens`.
-   * Default [PAD], [UNK], [CLS], [SEP] and [MASK]. `[CLS]` and `[SEP]` are needed for the template.
-   */
-  readonly specialTokens?: readonly string[];
 }
 
 const LONE_SURROGATE = /\p{Cs}/gu;
@@ -102,32 +116,25 @@ export class Tokenizer {
    * @throws ArgumentError when a special token is not in the vocabulary.
    */
   static bert(vocabulary: readonly string[], options: BertTokenizerOptions = {}): Tokenizer {
-    const normalizer = new BertNormalizer(options);
-    const model = new WordPiece(vocabulary, options);
-    const idOf = (token: string): number => {
-      const id = model.tokenToId(token);
-      if (id === undefined) throw new ArgumentError(`Tokenizer.bert: "${token}" is not in the vocabulary`);
-      return id;
-    };
-    const specials = options.specialTokens ?? BERT_SPECIAL_TOKENS;
-    return new Tokenizer({
-      normalizer,
-      preTokenizer: new BertPreTokenizer(),
-      model,
-      postProcessor: bertTemplate(["[CLS]", idOf("[CLS]")], ["[SEP]", idOf("[SEP]")]),
-      decoder: new WordPieceDecoder({ prefix: model.continuingSubwordPrefix }),
-      addedTokens: specials.map((content) => ({
-        id: idOf(content),
-        content,
-        special: true,
-        normalized: false,
-        singleWord: false,
-        lstrip: false,
-        rstrip: false,
-      })),
-      truncation: null,
-      padding: null,
-    });
+    return new Tokenizer(bertParts(vocabulary, options));
+  }
+
+  /**
+   * A RoBERTa tokenizer: byte-level BPE and the template `<s> A </s></s> B </s>`.
+   * @param trained Vocabulary and merges, as `trainBpe` gives them.
+   * @throws ArgumentError when a special token is not in the vocabulary, or a merge does not fit it.
+   */
+  static roberta(trained: TrainedBpe, options: RobertaTokenizerOptions = {}): Tokenizer {
+    return new Tokenizer(robertaParts(trained, options));
+  }
+
+  /**
+   * An ALBERT tokenizer: a unigram language model and the template `[CLS] A [SEP] B [SEP]`.
+   * @param vocabulary The pieces with their log-probabilities, as `trainUnigram` gives them.
+   * @throws ArgumentError when a special token is not in the vocabulary.
+   */
+  static albert(vocabulary: readonly ScoredPiece[], options: AlbertTokenizerOptions = {}): Tokenizer {
+    return new Tokenizer(albertParts(vocabulary, options));
   }
 
   /**
@@ -167,12 +174,14 @@ export class Tokenizer {
    *
    * An unpaired surrogate is read as U+FFFD, as any conversion to UTF-8 reads it (and as BERT's normalizer
    * removes it).
-   * @throws ArgumentError when `maxLength` leaves no room, or the strategy may not cut enough.
+   * @throws ArgumentError when `maxLength` leaves no room, the strategy may not cut enough, or the model
+   * cannot sample and `sampling` asks for it.
    */
   encode(text: string, pair: string | null = null, options: EncodeOptions = {}): Encoding {
     const addSpecialTokens = options.addSpecialTokens ?? true;
-    let a = this.#idsOf(text);
-    let b = pair === null ? null : this.#idsOf(pair);
+    const cut = this.#cutter(options.sampling);
+    let a = this.#idsOf(text, cut);
+    let b = pair === null ? null : this.#idsOf(pair, cut);
     const limit = options.maxLength ?? this.truncation?.maxLength ?? Number.POSITIVE_INFINITY;
     const added = addSpecialTokens ? (this.postProcessor?.addedCount(b !== null) ?? 0) : 0;
     const strategy = options.truncation ?? this.truncation?.strategy ?? "longestFirst";
@@ -242,22 +251,39 @@ export class Tokenizer {
     return token;
   }
 
-  #idsOf(text: string): number[] {
-    const ids: number[] = [];
+  /** What cuts a word into pieces: the model's best way, or a draw. */
+  #cutter(sampling: SubwordSampling | undefined): (word: string) => readonly number[] {
+    if (sampling !== undefined) {
+      const random: RandomStream = hashRandom(...sampling.key);
+      const { model } = this;
+      return (word) => {
+        if (model.sampleWord === undefined) {
+          throw new ArgumentError("Tokenizer.encode: this model cannot sample; leave out `sampling`");
+        }
+        return model.sampleWord(word, sampling.alpha, random);
+      };
+    }
     // Words repeat: within one call, each is cut once.
     const known = new Map<string, readonly number[]>();
-    for (const part of this.#added.split(text.replace(LONE_SURROGATE, "\uFFFD"))) {
+    return (word) => {
+      let pieces = known.get(word);
+      if (pieces === undefined) {
+        pieces = this.model.tokenizeWord(word);
+        known.set(word, pieces);
+      }
+      return pieces;
+    };
+  }
+
+  #idsOf(text: string, cut: (word: string) => readonly number[]): number[] {
+    const ids: number[] = [];
+    for (const [i, part] of this.#added.split(text.replace(LONE_SURROGATE, "\uFFFD")).entries()) {
       if (typeof part === "number") {
         ids.push(part);
         continue;
       }
-      for (const word of this.preTokenizer?.preTokenize(part) ?? [part]) {
-        let pieces = known.get(word);
-        if (pieces === undefined) {
-          pieces = this.model.tokenizeWord(word);
-          known.set(word, pieces);
-        }
-        for (const id of pieces) ids.push(id);
+      for (const word of this.preTokenizer?.preTokenize(part, i === 0) ?? [part]) {
+        for (const id of cut(word)) ids.push(id);
       }
     }
     return ids;

@@ -1,132 +1,34 @@
-import { ArgumentError, FileFormatError } from "../graph/errors.ts";
 import type { AddedToken } from "./addedTokens.ts";
-import type {
-  Decoder,
-  JsonObject,
-  Normalizer,
-  PostProcessor,
-  PreTokenizer,
-  TokenModel,
-} from "./components.ts";
+import {
+  ByteLevelDecoder,
+  type ByteLevelOptions,
+  ByteLevelPostProcessor,
+  ByteLevelPreTokenizer,
+} from "./byteLevel.ts";
+import type { Decoder, Normalizer, PostProcessor, PreTokenizer } from "./components.ts";
+import { asFormatError, fail, Section, toInteger, toText } from "./jsonSection.ts";
+import {
+  MetaspaceDecoder,
+  type MetaspaceOptions,
+  MetaspacePreTokenizer,
+  type PrependScheme,
+} from "./metaspace.ts";
+import { readModel } from "./modelJson.ts";
 import { BertNormalizer } from "./normalize.ts";
+import { Lowercase, NormalizerSequence, Replace, StripAccents, UnicodeNormalizer } from "./normalizers.ts";
 import { BertPreTokenizer } from "./preTokenize.ts";
+import { RobertaProcessing } from "./roberta.ts";
 import { type TemplatePiece, TemplateProcessing, type TemplateToken } from "./template.ts";
+import type { TokenizerParts } from "./tokenizerParts.ts";
 import type { Truncation, TruncationStrategy } from "./truncation.ts";
-import { WordPiece, WordPieceDecoder } from "./wordPiece.ts";
+import { WordPieceDecoder } from "./wordPiece.ts";
 
-/** What a tokenizer is made of; null stands for a step that is left out. */
-export interface TokenizerParts {
-  readonly normalizer: Normalizer | null;
-  readonly preTokenizer: PreTokenizer | null;
-  readonly model: TokenModel;
-  readonly postProcessor: PostProcessor | null;
-  readonly decoder: Decoder | null;
-  readonly addedTokens: readonly AddedToken[];
-  /** Truncation that `encode` applies when its options name none. */
-  readonly truncation: Truncation | null;
-  /**
-   * The `padding` section of the file this came from: kept for `toJSON`, used by nothing (`encode` never
-   * pads).
-   */
-  readonly padding: JsonObject | null;
-}
+/** Normalizers may hold normalizers: no honest file nests them deeper. */
+const DEEPEST_SEQUENCE = 16;
 
-/** Runs `build` and reports what it finds wrong with its arguments as a fault of the file, at `field`. */
-export function asFormatError<T>(field: string, build: () => T): T {
-  try {
-    return build();
-  } catch (error) {
-    if (!(error instanceof ArgumentError)) throw error;
-    throw new FileFormatError(`tokenizer.json: ${field}: ${error.message}`, { cause: error });
-  }
-}
-
-function fail(field: string, wanted: string, value: unknown): never {
-  const shown = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
-  const short = shown.length > 60 ? `${shown.slice(0, 60)}...` : shown;
-  throw new FileFormatError(`tokenizer.json: ${field} must be ${wanted}, got ${short}`);
-}
-
-/** Reads the fields of one object of the file and knows where in the file it is. */
-class Section {
-  readonly path: string;
-  readonly #fields: JsonObject;
-
-  constructor(value: unknown, path: string) {
-    if (typeof value !== "object" || value === null || Array.isArray(value))
-      fail(path || "the file", "an object", value);
-    this.path = path;
-    this.#fields = value as JsonObject; // An object that is neither null nor an array has string keys.
-  }
-
-  at(key: string): string {
-    return this.path === "" ? key : `${this.path}.${key}`;
-  }
-
-  value(key: string): unknown {
-    // Only what the file itself says: "constructor" is a piece like any other.
-    return Object.hasOwn(this.#fields, key) ? this.#fields[key] : undefined;
-  }
-
-  entries(): [string, unknown][] {
-    return Object.entries(this.#fields);
-  }
-
-  section(key: string): Section {
-    return new Section(this.value(key), this.at(key));
-  }
-
-  sectionOrNull(key: string): Section | null {
-    const value = this.value(key);
-    return value === undefined || value === null ? null : this.section(key);
-  }
-
-  sections(key: string): Section[] {
-    const value = this.value(key);
-    if (!Array.isArray(value)) fail(this.at(key), "an array", value);
-    return value.map((item, i) => new Section(item, `${this.at(key)}[${i}]`));
-  }
-
-  string(key: string): string {
-    const value = this.value(key);
-    return typeof value === "string" ? value : fail(this.at(key), "a string", value);
-  }
-
-  boolean(key: string): boolean {
-    const value = this.value(key);
-    return typeof value === "boolean" ? value : fail(this.at(key), "true or false", value);
-  }
-
-  /** A non-negative integer that fits 32 bits. */
-  integer(key: string): number {
-    return toInteger(this.value(key), this.at(key));
-  }
-
-  array<T>(key: string, read: (value: unknown, path: string) => T): T[] {
-    const value = this.value(key);
-    if (!Array.isArray(value)) fail(this.at(key), "an array", value);
-    return value.map((item, i) => read(item, `${this.at(key)}[${i}]`));
-  }
-
-  unsupported(kind: string, supported: string): never {
-    throw new FileFormatError(
-      `tokenizer.json: ${this.at("type")}: the ${kind} "${this.string("type")}" is not supported ` +
-        `(only ${supported})`,
-    );
-  }
-}
-
-function toInteger(value: unknown, path: string): number {
-  const fits = typeof value === "number" && Number.isInteger(value) && value >= 0 && value < 2 ** 31;
-  return fits ? value : fail(path, "an integer from 0 to 2147483647", value);
-}
-
-function toText(value: unknown, path: string): string {
-  return typeof value === "string" ? value : fail(path, "a string", value);
-}
-
-function readNormalizer(section: Section): Normalizer {
-  switch (section.string("type")) {
+function readNormalizer(section: Section, depth = 0): Normalizer {
+  const type = section.string("type");
+  switch (type) {
     case "BertNormalizer": {
       const strips = section.value("strip_accents") ?? null;
       return new BertNormalizer({
@@ -136,17 +38,78 @@ function readNormalizer(section: Section): Normalizer {
         lowercase: section.boolean("lowercase"),
       });
     }
+    case "NFC":
+    case "NFD":
+    case "NFKC":
+    case "NFKD":
+      return new UnicodeNormalizer(type);
+    case "Lowercase":
+      return new Lowercase();
+    case "StripAccents":
+      return new StripAccents();
+    case "Replace":
+      return readReplace(section);
+    case "Sequence":
+      if (depth >= DEEPEST_SEQUENCE) fail(section.at("normalizers"), "nested less deeply", "deeper");
+      return new NormalizerSequence(
+        section.sections("normalizers").map((part) => readNormalizer(part, depth + 1)),
+      );
     default:
-      return section.unsupported("normalizer", "BertNormalizer");
+      return section.unsupported(
+        "normalizer",
+        "BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Replace, Sequence",
+      );
   }
+}
+
+function readReplace(section: Section): Replace {
+  const pattern = section.section("pattern");
+  const content = section.string("content");
+  const text = pattern.value("String");
+  return asFormatError(section.path, () =>
+    text === undefined
+      ? new Replace({ kind: "regex", source: pattern.string("Regex") }, content)
+      : new Replace({ kind: "string", text: pattern.string("String") }, content),
+  );
+}
+
+function readByteLevel(section: Section): ByteLevelOptions {
+  return {
+    addPrefixSpace: section.booleanOr("add_prefix_space", true),
+    trimOffsets: section.booleanOr("trim_offsets", true),
+    useRegex: section.booleanOr("use_regex", true),
+  };
+}
+
+function readPrependScheme(section: Section): PrependScheme {
+  // Files of earlier versions have `add_prefix_space` instead.
+  if (section.value("prepend_scheme") === undefined)
+    return section.booleanOr("add_prefix_space", true) ? "always" : "never";
+  const scheme = section.string("prepend_scheme");
+  if (scheme === "always" || scheme === "first" || scheme === "never") return scheme;
+  return fail(section.at("prepend_scheme"), '"always", "first" or "never"', scheme);
+}
+
+function readMetaspace(section: Section): MetaspaceOptions {
+  return {
+    replacement: section.string("replacement"),
+    prependScheme: readPrependScheme(section),
+    split: section.booleanOr("split", true),
+  };
 }
 
 function readPreTokenizer(section: Section): PreTokenizer {
   switch (section.string("type")) {
     case "BertPreTokenizer":
       return new BertPreTokenizer();
+    case "ByteLevel":
+      return new ByteLevelPreTokenizer(readByteLevel(section));
+    case "Metaspace": {
+      const options = readMetaspace(section);
+      return asFormatError(section.path, () => new MetaspacePreTokenizer(options));
+    }
     default:
-      return section.unsupported("pre-tokenizer", "BertPreTokenizer");
+      return section.unsupported("pre-tokenizer", "BertPreTokenizer, ByteLevel, Metaspace");
   }
 }
 
@@ -154,43 +117,14 @@ function readDecoder(section: Section): Decoder {
   switch (section.string("type")) {
     case "WordPiece":
       return new WordPieceDecoder({ prefix: section.string("prefix"), cleanup: section.boolean("cleanup") });
-    default:
-      return section.unsupported("decoder", "WordPiece");
-  }
-}
-
-/** The pieces in the order of their ids, which must be 0 to n - 1. */
-function readVocabulary(section: Section): string[] {
-  const entries = section.entries();
-  const pieces = new Array<string | undefined>(entries.length);
-  for (const [piece, value] of entries) {
-    const path = `${section.path}[${JSON.stringify(piece)}]`;
-    const id = toInteger(value, path);
-    if (id >= entries.length) fail(path, `an id below the vocabulary's size of ${entries.length}`, id);
-    const other = pieces[id];
-    if (other !== undefined) fail(path, `an id of its own (${JSON.stringify(other)} has it)`, id);
-    pieces[id] = piece;
-  }
-  // As many ids as places, all different and below the size: none is left undefined.
-  return pieces.map((piece) => piece ?? "");
-}
-
-function readModel(section: Section): TokenModel {
-  // Files of the first versions do not name the type; a WordPiece model is known by its limit on the word.
-  const unnamed =
-    section.value("type") === undefined && section.value("max_input_chars_per_word") !== undefined;
-  switch (unnamed ? "WordPiece" : section.string("type")) {
-    case "WordPiece": {
-      const vocabulary = readVocabulary(section.section("vocab"));
-      const options = {
-        unkToken: section.string("unk_token"),
-        continuingSubwordPrefix: section.string("continuing_subword_prefix"),
-        maxInputCharsPerWord: section.integer("max_input_chars_per_word"),
-      };
-      return asFormatError(section.path, () => new WordPiece(vocabulary, options));
+    case "ByteLevel":
+      return new ByteLevelDecoder();
+    case "Metaspace": {
+      const options = readMetaspace(section);
+      return asFormatError(section.path, () => new MetaspaceDecoder(options));
     }
     default:
-      return section.unsupported("model", "WordPiece");
+      return section.unsupported("decoder", "WordPiece, ByteLevel, Metaspace");
   }
 }
 
@@ -216,6 +150,20 @@ function readTemplateToken(section: Section, tokenOf: (id: number) => string | u
   return { ids, tokens };
 }
 
+function readTokenAndId(
+  section: Section,
+  key: string,
+  tokenOf: (id: number) => string | undefined,
+): readonly [string, number] {
+  const pair = section.value(key);
+  if (!Array.isArray(pair) || pair.length !== 2) fail(section.at(key), "a token and its id", pair);
+  const token = toText(pair[0], `${section.at(key)}[0]`);
+  const id = toInteger(pair[1], `${section.at(key)}[1]`);
+  if (tokenOf(id) !== token)
+    fail(`${section.at(key)}[1]`, `the id of ${JSON.stringify(token)} in the vocabulary`, id);
+  return [token, id];
+}
+
 function readPostProcessor(section: Section, tokenOf: (id: number) => string | undefined): PostProcessor {
   switch (section.string("type")) {
     case "TemplateProcessing": {
@@ -228,8 +176,19 @@ function readPostProcessor(section: Section, tokenOf: (id: number) => string | u
       }
       return asFormatError(section.path, () => new TemplateProcessing(single, pair, tokens));
     }
+    case "RobertaProcessing":
+      return new RobertaProcessing(
+        readTokenAndId(section, "cls", tokenOf),
+        readTokenAndId(section, "sep", tokenOf),
+        {
+          trimOffsets: section.booleanOr("trim_offsets", true),
+          addPrefixSpace: section.booleanOr("add_prefix_space", true),
+        },
+      );
+    case "ByteLevel":
+      return new ByteLevelPostProcessor(section.booleanOr("trim_offsets", true));
     default:
-      return section.unsupported("post-processor", "TemplateProcessing");
+      return section.unsupported("post-processor", "TemplateProcessing, RobertaProcessing, ByteLevel");
   }
 }
 

@@ -1,5 +1,6 @@
 import { ArgumentError } from "../graph/errors.ts";
 import type { Decoder, JsonObject, TokenModel } from "./components.ts";
+import { idsOfPieces } from "./vocabulary.ts";
 
 /** Settings of {@link WordPiece}. */
 export interface WordPieceOptions {
@@ -57,16 +58,7 @@ export class WordPiece implements TokenModel {
       );
     }
     this.#pieces = [...vocabulary];
-    const ids = new Map<string, number>();
-    for (const [id, piece] of this.#pieces.entries()) {
-      const earlier = ids.get(piece);
-      if (earlier !== undefined) {
-        throw new ArgumentError(
-          `WordPiece: "${piece}" stands twice in the vocabulary, at ${earlier} and ${id}`,
-        );
-      }
-      ids.set(piece, id);
-    }
+    const ids = idsOfPieces("WordPiece", this.#pieces);
     const unkId = ids.get(this.unkToken);
     if (unkId === undefined) {
       throw new ArgumentError(`WordPiece: the unknown piece "${this.unkToken}" is not in the vocabulary`);

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 let folder: string;
 let train: readonly string[];
 
-/** The command as it is shipped, in a package of its own: no library of this checkout can be found from there. */
+/** The command as it is shipped, in a package of its own: libraries of this checkout are not found from there. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "fusegrad-bundle-"));
   await copyFile(join(root, "package.json"), join(folder, "package.json"));
@@ -74,12 +74,6 @@ describe("the bundled command", () => {
     const { status, stdout, stderr } = await command([...train, "--steps", "2", "--json"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout.trimEnd().split("\n")).toHaveLength(3);
-  });
-
-  it("says how to get the text of the demo where it is not installed", async () => {
-    const { status, stderr } = await command(["demo", "--steps", "1"]);
-    expect(status).toBe(2);
-    expect(stderr).toMatch(/^error: .*npm install @stdlib\/datasets-moby-dick.*\n$/);
   });
 
   it("stops at Ctrl-C", async () => {

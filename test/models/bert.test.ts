@@ -373,7 +373,7 @@ describe("BertConfig", () => {
     [{ hidden_act: "sine" }, 'hidden_act is "sine"'],
     [{ hidden_dropout_prob: 2 }, "hidden_dropout_prob is 2, wanted a probability"],
     [{ position_embedding_type: "relative_key" }, "position_embedding_type"],
-    [{ is_decoder: true }, "is_decoder"],
+    [{ add_cross_attention: true }, "add_cross_attention"],
     [{ pad_token_id: 30522 }, "pad_token_id"],
     [[], "no object"],
   ])("refuses %j", (json, message) => {

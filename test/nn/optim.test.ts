@@ -250,12 +250,26 @@ describe("every optimizer", () => {
     expect(cells[0].gradientCell.region?.block).not.toBe(cells[0].region?.block);
   });
 
-  it("fails on gradients of parameters that were assigned since", () => {
+  it("takes gradients as they were when backward was called", async () => {
     const x = parameter();
-    const optimizer = new optim.SGD([x]);
+    const optimizer = new optim.SGD([x], { lr: 0.5 });
     backward(x);
     x.assign(full([3], 1, f64));
+    optimizer.step();
+    await expectClose(
+      x,
+      slope(start).map((g) => 1 - 0.5 * g),
+    );
+  });
+
+  it("fails on gradients that need what a frozen parameter no longer holds", () => {
+    const x = parameter();
+    const frozen = new Parameter(tensor(pull, f64), { name: "frozen", requiresGrad: false });
+    const optimizer = new optim.SGD([x]);
+    x.mul(frozen).sum().backward();
+    frozen.assign(full([3], 1, f64));
     expect(() => optimizer.step()).toThrow(StaleVersionError);
+    expect(() => optimizer.step()).toThrow("frozen was read at version 0");
   });
 });
 

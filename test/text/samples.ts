@@ -59,3 +59,18 @@ export function variedStrings(count: number, text: string): string[] {
   };
   return Array.from({ length: count }, () => Array.from({ length: random.below(14) }, piece).join(""));
 }
+
+/** A tokenizer's file with the value at `path` replaced, or removed where the value is undefined. */
+export function changedJson(
+  tokenizer: { toJSON(): unknown },
+  path: readonly (string | number)[],
+  value: unknown,
+): unknown {
+  const copy: unknown = JSON.parse(JSON.stringify(tokenizer));
+  let at = copy as Record<string | number, unknown>;
+  for (const key of path.slice(0, -1)) at = at[key] as Record<string | number, unknown>;
+  const last = path[path.length - 1];
+  if (value === undefined) delete at[last];
+  else at[last] = value;
+  return copy;
+}

@@ -2,7 +2,7 @@ import type { DType } from "../../graph/dtype.ts";
 import { InternalError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
-import { definitionOf, typed } from "../../ops/table.ts";
+import { typed } from "../../ops/table.ts";
 import { always, and, type Condition, inRange } from "../index/condition.ts";
 import { type Expression, equal, linearize, subtract } from "../index/expression.ts";
 import type { BinaryScalarOp, Buffer, Scalar, ScalarType, UnaryScalarOp } from "../kernel/ir.ts";
@@ -91,7 +91,7 @@ export class Computation {
   }
 
   #write(value: Value, index: readonly Expression[], block: Block): Scalar {
-    if (this.#scope.inMemory(value) && definitionOf(value.node).kind !== "movement") return this.#load(value, index);
+    if (this.#scope.inMemory(value)) return this.#load(value, index);
     const read = stepThroughView(value, index);
     if (read) return this.#guarded(read.guard, () => this.element(read.base, read.index, block), value.dtype);
     const node = typed(value.node);

@@ -14,6 +14,8 @@ const expensive: ReadonlySet<string> = new Set([
 const recomputeBudget = 6;
 /** How many recent groups are tried for merging with what reads the same data. */
 const mergeWindow = 12;
+/** How many operations may stand one upon the other in a kernel: code is written by recursion. */
+const deepest = 200;
 
 /** Which kernel computes what, and what lies in memory. */
 export interface Fusion {
@@ -47,6 +49,8 @@ class Fuser {
   readonly #inlined = new Map<Value, Set<Group>>();
   /** Values that will lie in memory in any case: what the program returns or writes. */
   readonly #promised = new Set<Value>();
+  /** How many operations stand one upon the other below a value, down to memory. */
+  readonly #depths = new Map<Value, number>();
 
   constructor(isInput: (value: Value) => boolean) {
     this.#isInput = isInput;
@@ -89,6 +93,8 @@ class Fuser {
       group.stopped.add(`${node.op}: ${reason}`);
     }
     for (const input of node.inputs) this.#externalise(input);
+    this.#noteDepth(node);
+    for (const output of node.outputs) if (this.#isDeep(output)) this.#requireMemory(output);
   }
 
   /** Operands that are read at the node's own index. A gather reads its data wherever the index says. */
@@ -112,6 +118,7 @@ class Fuser {
     for (const input of node.inputs) {
       for (const base of basesOf(input)) {
         if (this.#home.get(base) === group) {
+          if (this.#isDeep(base)) return "the kernel is long enough";
           if (!inPlace.has(input) || !readsInPlace(shape, input, coordinates)) return "reads another element of the kernel's own result";
         } else if (this.#isBehind(base, group)) {
           return "another operand is computed from this kernel's result";
@@ -136,6 +143,20 @@ class Fuser {
       this.#home.set(output, group);
       group.members.add(output);
     }
+    this.#noteDepth(node, group);
+  }
+
+  /** Notes how deep a node's results stand, in a group or free. */
+  #noteDepth(node: Node, group?: Group): void {
+    const below = node.inputs.flatMap(basesOf).map((base) => {
+      const elsewhere = this.#inMemory(base) && (group === undefined || this.#home.get(base) !== group);
+      return elsewhere ? 0 : (this.#depths.get(base) ?? 0);
+    });
+    for (const output of node.outputs) this.#depths.set(output, 1 + Math.max(0, ...below));
+  }
+
+  #isDeep(value: Value): boolean {
+    return (this.#depths.get(value) ?? 0) >= deepest;
   }
 
   #placeReduction(node: Node, dims: readonly number[]): void {
@@ -151,6 +172,7 @@ class Fuser {
     this.#externalise(input, group);
     this.#home.set(output, group);
     group.members.add(output);
+    this.#noteDepth(node, group);
   }
 
   /** Whether a reduction of `input` can share the group's loops: it reads what is there, or the same data. */
@@ -160,6 +182,7 @@ class Fuser {
     const atHome = bases.some((base) => this.#home.get(base) === group);
     if (atHome && group.template.kind === "reduce") return false;
     if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
+    if (atHome && bases.some((base) => this.#isDeep(base))) return false;
     for (const base of bases) {
       if (this.#home.get(base) !== group && this.#isBehind(base, group)) return false;
     }
@@ -171,7 +194,7 @@ class Fuser {
   #adopt(base: Value, input: Value, group: Group): void {
     if (group.template.kind !== "row" || this.#inMemory(base) || this.#home.has(base)) return;
     if (definitionOf(base.node).kind !== "map") return;
-    if (!this.#inPlaceForAdoption(base, input, group) || !this.#mayHold(group, base)) return;
+    if (!this.#inPlaceForAdoption(base, input, group)) return;
     this.#hold(group, base);
   }
 
@@ -265,18 +288,25 @@ class Fuser {
 
   /** Gives a free value a kernel: one that already runs over the same elements and reads the same data, or its own. */
   #storeFree(value: Value): void {
-    for (const input of value.node.inputs) this.#externalise(input);
+    const home = this.#elementwiseHome(value);
+    for (const input of value.node.inputs) this.#externalise(input, home);
     const fits = (group: Group): boolean =>
       group.template.kind === "map" &&
       numel(group.template.shape) === numel(value.shape) &&
       this.#groups.length - group.id <= mergeWindow &&
       this.#sharesReads(value, group) &&
-      !this.#isBehind(value, group) &&
-      this.#mayHold(group, value);
-    const group = this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
+      !this.#isBehind(value, group);
+    const group = home ?? this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
     this.#depend(group, value);
     this.#hold(group, value);
     this.#store(value);
+  }
+
+  /** The elementwise group that computes an operand, if the value can be computed there too. */
+  #elementwiseHome({ node }: Value): Group | undefined {
+    if (definitionOf(node).kind !== "map") return undefined;
+    const homes = node.inputs.flatMap(basesOf).map((base) => this.#home.get(base));
+    return homes.find((group) => group?.template.kind === "map" && this.#obstacle(node, group) === undefined);
   }
 
   #inMemory(value: Value): boolean {
@@ -286,19 +316,16 @@ class Fuser {
   // Relations
 
   /**
-   * Whether a free value may get a group: those that computed it themselves so far will read it from memory if it is
-   * stored, so that the group must not wait for any of them.
+   * Gives a free value a group. Groups that computed it themselves so far may then read it from memory, unless this one
+   * waits for them: those go on as before.
    */
-  #mayHold(group: Group, value: Value): boolean {
-    return [...(this.#inlined.get(value) ?? [])].every((reader) => reader === group || !this.#reaches(group, reader));
-  }
-
-  /** Gives a free value a group. */
   #hold(group: Group, value: Value): void {
     this.#home.set(value, group);
     group.members.add(value);
     for (const reader of this.#inlined.get(value) ?? []) {
-      if (reader !== group) this.#dependencies.get(reader)?.add(group);
+      if (reader === group) continue;
+      if (this.#reaches(group, reader)) reader.inlined.add(value);
+      else this.#dependencies.get(reader)?.add(group);
     }
   }
 
@@ -377,7 +404,14 @@ class Fuser {
   }
 
   #newGroup(template: Template): Group {
-    const group: Group = { id: this.#groups.length, template, stores: new Set(), members: new Set(), stopped: new Set() };
+    const group: Group = {
+      id: this.#groups.length,
+      template,
+      stores: new Set(),
+      members: new Set(),
+      inlined: new Set(),
+      stopped: new Set(),
+    };
     this.#groups.push(group);
     this.#dependencies.set(group, new Set());
     return group;

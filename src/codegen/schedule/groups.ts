@@ -15,6 +15,8 @@ export interface Group {
   readonly stores: Set<Value>;
   /** Values computed at home, anchors first. */
   readonly members: Set<Value>;
+  /** Values that it computes for itself, although another group that waits for it stores them. */
+  readonly inlined: Set<Value>;
   /** Why something was not fused into it. */
   readonly stopped: Set<string>;
 }

@@ -1,4 +1,3 @@
-import { InternalError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { format } from "../index/expression.ts";
@@ -23,8 +22,9 @@ const alignment = 256;
 /** A flat elementwise kernel over cells: what it does, and where it does it. */
 interface FlatKernel {
   readonly lowered: LoweredGroup;
-  readonly position: number;
   readonly elements: number;
+  /** What its buffers are called in `shape`. */
+  readonly names: ReadonlyMap<Value, string>;
   /** What is computed, without names and sizes. */
   readonly shape: string;
   readonly byteOffset: number;
@@ -41,32 +41,61 @@ export function mergeNeighbours(
 ): MergedGroup[] {
   const classes = new Map<string, FlatKernel[]>();
   const shared = new Map<Value, number>();
-  lowered.forEach((kernel, position) => {
-    const flat = describeFlat(kernel, position, regionOf, shared);
-    if (flat === undefined) return;
+  for (const kernel of lowered) {
+    const flat = describeFlat(kernel, regionOf, shared);
+    if (flat === undefined) continue;
     const alike = classes.get(flat.shape) ?? [];
     alike.push(flat);
     classes.set(flat.shape, alike);
-  });
-  const replaced = new Map<LoweredGroup, LoweredGroup | "gone">();
+  }
+  // The old and the new content of a cell are the same place.
+  let steps = lowered.map((kernel) => stepOf(kernel, (value) => regionOf(value)?.input ?? value));
   for (const alike of classes.values()) {
     for (const run of runsOf(alike)) {
-      if (run.length < 2 || !mayMove(run, lowered)) continue;
       const last = run[run.length - 1];
-      const start = run[0].byteOffset;
-      const elements = (last.byteOffset - start) / 4 + last.elements;
-      for (const { lowered: one } of run) replaced.set(one, "gone");
-      // The merged kernel stands where the last one stood: everything that any of them reads is there by then.
-      const place = run.reduce((latest, kernel) => (kernel.position > latest.position ? kernel : latest));
-      const widened = run[0].lowered.widen?.(elements);
-      if (widened === undefined) throw new InternalError("schedule: a kernel of neighbours cannot be widened");
-      replaced.set(place.lowered, widened);
+      const elements = (last.byteOffset - run[0].byteOffset) / 4 + last.elements;
+      const widened = run.length < 2 ? undefined : widen(run[0], elements);
+      if (widened !== undefined) steps = mergeRun(steps, new Set(run.map((flat) => flat.lowered)), widened) ?? steps;
     }
   }
-  return lowered.flatMap((kernel) => {
-    const now = replaced.get(kernel) ?? kernel;
-    return now === "gone" ? [] : [{ lowered: now }];
-  });
+  return steps.map(({ lowered }) => ({ lowered }));
+}
+
+/** A kernel in its order, with the places that it reads or writes, and those that it writes. */
+interface Step {
+  readonly lowered: LoweredGroup;
+  readonly touched: ReadonlySet<unknown>;
+  readonly written: ReadonlySet<unknown>;
+}
+
+function stepOf(lowered: LoweredGroup, placeOf: (value: Value) => unknown): Step {
+  const touched = new Set([...lowered.buffers.keys()].map(placeOf));
+  return { lowered, touched, written: new Set([...lowered.group.stores].map(placeOf)) };
+}
+
+/** The steps with a run's kernels as one, where its last one stood or else its first; undefined if neither may be. */
+function mergeRun(steps: readonly Step[], run: ReadonlySet<LoweredGroup>, widened: LoweredGroup): Step[] | undefined {
+  const own = steps.filter(({ lowered }) => run.has(lowered));
+  const at = (step: Step): number => steps.indexOf(step);
+  const [first, last] = [own[0], own[own.length - 1]];
+  const free = (from: number, to: number, kernel: Step): boolean =>
+    steps.slice(from, to).every((other) => run.has(other.lowered) || !conflict(other, kernel));
+  const late = own.every((kernel) => free(at(kernel) + 1, at(last), kernel));
+  const early = late || own.every((kernel) => free(at(first) + 1, at(kernel), kernel));
+  if (!early) return undefined;
+  const union = (sets: readonly ReadonlySet<unknown>[]): Set<unknown> => new Set(sets.flatMap((set) => [...set]));
+  const merged: Step = {
+    lowered: widened,
+    touched: union(own.map(({ touched }) => touched)),
+    written: union(own.map(({ written }) => written)),
+  };
+  const place = late ? last : first;
+  return steps.flatMap((step) => (step === place ? [merged] : run.has(step.lowered) ? [] : [step]));
+}
+
+/** Whether two kernels may not change places: one writes what the other touches. */
+function conflict(a: Step, b: Step): boolean {
+  return [...a.touched].some((place) => b.written.has(place)) || [...a.written].some((place) => b.touched.has(place));
 }
 
 /** Kernels whose cells follow each other without a gap but alignment. */
@@ -82,47 +111,42 @@ function runsOf(alike: readonly FlatKernel[]): FlatKernel[][] {
   return runs;
 }
 
-/** Whether no kernel between the first and the last of a run reads or writes what the run writes. */
-function mayMove(run: readonly FlatKernel[], lowered: readonly LoweredGroup[]): boolean {
-  const own = new Set(run.map(({ lowered: kernel }) => kernel));
-  const positions = run.map(({ position }) => position);
-  const touched = new Set<Value>();
-  for (const kernel of own) for (const value of kernel.group.stores) touched.add(value);
-  for (let i = Math.min(...positions) + 1; i < Math.max(...positions); i++) {
-    if (own.has(lowered[i])) continue;
-    for (const value of lowered[i].buffers.keys()) if (touched.has(value)) return false;
-  }
-  return true;
+/** The first kernel of a run over as many elements; undefined where its reads are flat within its own bounds alone. */
+function widen({ lowered, names, shape }: FlatKernel, elements: number): LoweredGroup | undefined {
+  const widened = lowered.widen?.(elements);
+  if (widened === undefined) return undefined;
+  const buffers = [...widened.buffers].map(([value, buffer]) => [buffer, names.get(value) ?? ""] as const);
+  return formatFlat(widened.body, new Map(buffers)) === shape ? widened : undefined;
 }
 
 function describeFlat(
   kernel: LoweredGroup,
-  position: number,
   regionOf: (value: Value) => CellRegion | undefined,
   shared: Map<Value, number>,
 ): FlatKernel | undefined {
   const { group, body, buffers, scratch } = kernel;
   if (group.template.kind !== "map" || scratch.length > 0) return undefined;
   const elements = numel(group.template.shape);
-  const names = new Map<Buffer, string>();
+  // A single element is read in place by whatever view: nothing tells how it would be read among others.
+  if (elements < 2) return undefined;
+  const names = new Map<Value, string>();
   let byteOffset: number | undefined;
   for (const [value, buffer] of buffers) {
-    if (numel(value.shape) === 1 && elements !== 1) {
+    if (numel(value.shape) === 1) {
       // One number for all elements: alike kernels read the very same value.
       if (!shared.has(value)) shared.set(value, shared.size);
-      names.set(buffer, `shared${shared.get(value)}`);
+      names.set(value, `shared${shared.get(value)}`);
       continue;
     }
     const region = regionOf(value);
     if (region === undefined || buffer.length !== elements) return undefined;
     if (byteOffset !== undefined && byteOffset !== region.byteOffset) return undefined;
     byteOffset = region.byteOffset;
-    names.set(buffer, `arena${region.arena}`);
+    names.set(value, `arena${region.arena}`);
   }
-  const shape = byteOffset === undefined ? undefined : formatFlat(body, names);
-  return shape === undefined || byteOffset === undefined
-    ? undefined
-    : { lowered: kernel, position, elements, shape, byteOffset };
+  if (byteOffset === undefined) return undefined;
+  const shape = formatFlat(body, new Map([...buffers].map(([value, buffer]) => [buffer, names.get(value) ?? ""])));
+  return shape === undefined ? undefined : { lowered: kernel, elements, names, shape, byteOffset };
 }
 
 /**

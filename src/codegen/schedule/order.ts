@@ -4,6 +4,21 @@ import { definitionOf } from "../../ops/table.ts";
 import type { Fusion } from "./fuse.ts";
 import type { Group } from "./groups.ts";
 
+/**
+ * Whether a group reads a value from memory rather than computing it: an input, or what another group stores. A movement
+ * is never read itself, even where a root keeps it in memory: what it shows is.
+ */
+export function readsFromMemory(
+  value: Value,
+  group: Group,
+  fusion: Fusion,
+  isInput: (value: Value) => boolean,
+): boolean {
+  if (definitionOf(value.node).kind === "movement" || group.inlined.has(value)) return false;
+  const owner = fusion.ownerOf.get(value);
+  return isInput(value) || (owner !== undefined && owner !== group);
+}
+
 /** The values in memory that a group's kernel reads. */
 export function readsOf(group: Group, fusion: Fusion, isInput: (value: Value) => boolean): Set<Value> {
   const reads = new Set<Value>();
@@ -11,9 +26,7 @@ export function readsOf(group: Group, fusion: Fusion, isInput: (value: Value) =>
   const visit = (value: Value): void => {
     if (seen.has(value)) return;
     seen.add(value);
-    // A movement is never read itself, even where a root keeps it in memory: what it shows is.
-    const stored = definitionOf(value.node).kind !== "movement" && (isInput(value) || fusion.ownerOf.has(value));
-    if (stored && fusion.ownerOf.get(value) !== group) reads.add(value);
+    if (readsFromMemory(value, group, fusion, isInput)) reads.add(value);
     else value.node.inputs.forEach(visit);
   };
   group.stores.forEach(visit);

@@ -26,9 +26,20 @@ export function removeUselessLocals(
       last.immediates[0] === local &&
       reads[local] === 1;
     if (readOnceRightAway) kept.pop();
-    else kept.push(instruction);
+    else if (isSplat(instruction) && last && isLoadOf32(last)) {
+      // One instruction loads a number and fills four lanes with it.
+      kept[kept.length - 1] = { name: "v128.load32_splat", immediates: last.immediates };
+    } else kept.push(instruction);
   }
   return renumber(locals, parameterCount, kept);
+}
+
+function isSplat({ name }: Instruction): boolean {
+  return name === "f32x4.splat" || name === "i32x4.splat";
+}
+
+function isLoadOf32({ name }: Instruction): boolean {
+  return name === "f32.load" || name === "i32.load";
 }
 
 function countReads(code: readonly Instruction[], locals: number): number[] {

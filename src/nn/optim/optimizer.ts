@@ -58,14 +58,15 @@ export interface OptimizerState {
   }[];
 }
 
-/** Parameters that take the same numbers in a step. */
-function classesOf(slots: readonly Slot[]): Slot[][] {
+/** Parameters that take the same numbers in a step; `ahead` counts steps taken by the function that is being traced. */
+function classesOf(slots: readonly Slot[], ahead: ReadonlyMap<Slot, number>): Slot[][] {
+  const stepsOf = (slot: Slot): number => slot.steps + (ahead.get(slot) ?? 0);
   const classes: Slot[][] = [];
   for (const slot of slots) {
     const same = classes.find(
       ([first]) =>
         first.group === slot.group &&
-        first.steps === slot.steps &&
+        stepsOf(first) === stepsOf(slot) &&
         first.parameter.dtype === slot.parameter.dtype,
     );
     if (same) same.push(slot);
@@ -85,6 +86,8 @@ export abstract class Optimizer {
   readonly #slots: readonly Slot[];
   readonly #momentNames: readonly string[];
   #steps = 0;
+  /** Steps taken in each trace so far. */
+  readonly #traced = new WeakMap<object, Map<Slot, number>>();
 
   /** @throws ArgumentError for no parameters, one named twice, or a bad setting; DeviceError for several devices. */
   protected constructor(
@@ -156,13 +159,16 @@ export abstract class Optimizer {
   step(): void {
     const engine = currentEngine();
     const active = this.#slots.filter(({ parameter }) => engine.gradientOf(parameter.cell) !== undefined);
-    const classes = classesOf(active);
+    const ahead = this.#aheadIn(engine.trace);
+    const classes = classesOf(active, ahead);
     const specs = classes.flatMap(([{ parameter }]) =>
       this.numberNames.map((name): ScalarSpec => ({ name, dtype: parameter.dtype })),
     );
-    engine.trace?.guards.push(() =>
-      classes.every((slots) => slots.every(({ steps }) => steps === slots[0].steps)),
-    );
+    if (engine.trace) {
+      const before = new Map(ahead);
+      engine.trace.guards.push(() => classesOf(active, before).length === classes.length);
+      for (const slot of active) ahead.set(slot, (ahead.get(slot) ?? 0) + 1);
+    }
     const leaves = engine.hostScalars(specs, () => this.#advance(classes));
     const numbersOfSlot = new Map(
       classes.flatMap((slots, i) => {
@@ -184,6 +190,12 @@ export abstract class Optimizer {
           }),
         ),
     );
+  }
+
+  #aheadIn(trace: object | undefined): Map<Slot, number> {
+    const ahead = (trace && this.#traced.get(trace)) ?? new Map<Slot, number>();
+    if (trace) this.#traced.set(trace, ahead);
+    return ahead;
   }
 
   /** Counts a step and gives its numbers. */

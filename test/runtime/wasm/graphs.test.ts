@@ -5,7 +5,14 @@ import type { TypedArray } from "../../../src/graph/dtype.ts";
 import type { Value } from "../../../src/graph/node.ts";
 import { formatShape } from "../../../src/graph/shape.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
-import { errorBounds, evaluateOn, formatGraph, type RandomGraph, randomGraphs } from "../../../src/testing/index.ts";
+import {
+  errorBounds,
+  evaluateOn,
+  formatGraph,
+  type GraphOptions,
+  type RandomGraph,
+  randomGraphs,
+} from "../../../src/testing/index.ts";
 import { CheckedWasmDevice, runs, seed } from "./checked.ts";
 
 const wasm = new CheckedWasmDevice();
@@ -57,13 +64,21 @@ async function checkAll(outputs: readonly Value[], twins: readonly Value[]): Pro
 function gradientsOf(graph: RandomGraph, float: "f32" | "f64"): Value[] {
   const { leaves, outputs } = graph.build(float, true);
   const flowing = outputs.filter(({ requiresGrad }) => requiresGrad);
-  const found = gradients(flowing, flowing, leaves.filter(({ requiresGrad }) => requiresGrad));
+  const found = gradients(
+    flowing,
+    flowing,
+    leaves.filter(({ requiresGrad }) => requiresGrad),
+  );
   return [...outputs, ...found.filter((value) => value !== undefined)];
 }
 
 /** The property's failure with the graph that was run. */
-function property(maxSteps: number, build: (graph: RandomGraph, float: "f32" | "f64") => readonly Value[]) {
-  return fc.asyncProperty(randomGraphs({ maxSteps }), async (graph) => {
+function property(
+  options: GraphOptions,
+  build: (graph: RandomGraph, float: "f32" | "f64") => readonly Value[] = (graph, float) =>
+    graph.build(float).outputs,
+) {
+  return fc.asyncProperty(randomGraphs(options), async (graph) => {
     const outputs = build(graph, "f32");
     try {
       await checkAll(outputs, build(graph, "f64"));
@@ -76,16 +91,17 @@ function property(maxSteps: number, build: (graph: RandomGraph, float: "f32" | "
 describe("random graphs on wasm lie within their error bounds of the reference device in f64", () => {
   it("outputs, together and alone", { timeout: 3_600_000 }, async () => {
     compared = skipped = 0;
-    await fc.assert(
-      property(12, (graph, float) => graph.build(float).outputs),
-      { numRuns: runs(300), seed },
-    );
+    await fc.assert(property({ maxSteps: 12 }), { numRuns: runs(300), seed });
     if (process.env.FUSEGRAD_RUNS) console.log(`${compared} elements compared, ${skipped} undecided`);
+  });
+
+  it("outputs of a few steps on more elements", { timeout: 3_600_000 }, async () => {
+    await fc.assert(property({ maxSteps: 4, maxElements: 6000 }), { numRuns: runs(100), seed });
   });
 
   it("gradients", { timeout: 3_600_000 }, async () => {
     compared = skipped = 0;
-    await fc.assert(property(6, gradientsOf), { numRuns: runs(100), seed });
+    await fc.assert(property({ maxSteps: 6 }, gradientsOf), { numRuns: runs(100), seed });
     if (process.env.FUSEGRAD_RUNS) console.log(`${compared} elements compared, ${skipped} undecided`);
   });
 });

@@ -54,7 +54,10 @@ describe("ops on wasm agree with the reference device", () => {
         const exact = Object.keys(specOf(name).tolerance(sample)).length === 0;
         if (!exact && isFloat(dtype)) return;
         const outputs = applySample(name, sample, leavesOf(sample));
-        const [actual, expected] = await Promise.all([evaluateOn(wasm, outputs), evaluateOn(reference, outputs)]);
+        const [actual, expected] = await Promise.all([
+          evaluateOn(wasm, outputs),
+          evaluateOn(reference, outputs),
+        ]);
         actual.forEach((array, i) => {
           assertClose(array, expected[i], {}, name);
         });

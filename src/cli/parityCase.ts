@@ -1,0 +1,267 @@
+import { sameShape } from "../graph/shape.ts";
+import type { SafetensorsEntry, SafetensorsTensor } from "../io/index.ts";
+import { fromPretrained, type ModelClass, modelClasses, type PretrainedModel } from "../models/index.ts";
+import { valuesOf } from "../models/pretrained.ts";
+import { architectureOf } from "../models/registry.ts";
+import { tensor } from "../tensor/create.ts";
+import { noGrad } from "../tensor/grad.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import {
+  type Expectation,
+  type GradientExpectation,
+  type ModelCase,
+  type Run,
+  toFile,
+} from "./parityFiles.ts";
+
+/** What became of a case. */
+export interface CaseResult {
+  readonly case: string;
+  readonly ok: boolean;
+  /** The error that is greatest in proportion to its tolerance, that tolerance, and where it was. */
+  readonly maxError: number;
+  readonly tolerance: number;
+  readonly at: string;
+  /** What could not be compared. */
+  readonly problems?: readonly string[];
+  /** Outputs of the reference that no run of the model gives: generated ids, say. */
+  readonly unchecked?: readonly string[];
+}
+
+interface Comparison {
+  readonly at: string;
+  readonly error: number;
+  readonly tolerance: number;
+}
+
+/** What the model gave, by the names of files: `out.logits`, `grad.bert.pooler.dense.bias`. */
+export type Results = Map<string, SafetensorsTensor>;
+
+/** The names under which a case's model may be known. */
+export function classNamesOf({ model, description }: ModelCase): readonly string[] {
+  return [architectureOf(model.config) ?? description.class, description.class];
+}
+
+/** The class of a case's model, or undefined where there is none. */
+export function classOf(given: ModelCase): ModelClass | undefined {
+  const names = classNamesOf(given);
+  return names.map((name) => modelClasses.find((known) => known.name === name)).find((known) => known);
+}
+
+/** Runs a case on the current engine's device; see the fixtures' README for what is compared and how exactly. */
+export async function runCase(given: ModelCase, known: ModelClass, results: Results): Promise<CaseResult> {
+  const { description, tensors } = given;
+  const { model, missing } = fromPretrained(given.model, { architecture: known.name });
+  model.train(description.mode === "train");
+  const comparisons: Comparison[] = [];
+  const problems = missing.map((name) => `the weights lack ${name}`);
+  const output = call(model, given, description, "in.");
+  const objective = objectiveOf(output, given);
+  objective?.backward();
+  const expectations = Object.entries(description.outputs);
+  await compareOutputs(output, tensors, new Map(expectations), "out.", { comparisons, problems, results });
+  if (objective) await compareGradients(model, given, known, { comparisons, problems, results });
+  const unchecked = new Set(Object.keys(description.extra_outputs));
+  for (const [name, run] of Object.entries(description.extra_runs)) {
+    const extra = noGrad(() => call(model, given, run, `in@${name}.`));
+    const prefix = `out@${name}.`;
+    const fields = [...tensors.keys()]
+      .filter((key) => key.startsWith(prefix))
+      .map((key) => key.slice(prefix.length));
+    // Runs are as exact as the field of the first run of that name.
+    const like = fields.map((field) => [field, description.outputs[field]] as const);
+    await compareOutputs(extra, tensors, new Map(like), prefix, { comparisons, problems, results });
+    for (const field of fields) unchecked.delete(`${name}.${field}`);
+  }
+  const unknown = [...unchecked].filter((name) => !name.startsWith("rng."));
+  return {
+    case: given.name,
+    ...verdict(comparisons, problems),
+    ...(problems.length > 0 && { problems }),
+    ...(unknown.length > 0 && { unchecked: unknown }),
+  };
+}
+
+function verdict(comparisons: readonly Comparison[], problems: readonly string[]) {
+  const ratio = ({ error, tolerance }: Comparison): number => error / tolerance;
+  const worst = comparisons.reduce((a, b) => (ratio(b) > ratio(a) ? b : a), {
+    at: "nothing",
+    error: 0,
+    tolerance: 1e-5,
+  });
+  const ok = problems.length === 0 && comparisons.length > 0 && worst.error <= worst.tolerance;
+  return { ok, maxError: worst.error, tolerance: worst.tolerance, at: worst.at };
+}
+
+/** hidden_states to hiddenStates. */
+function camelCase(name: string): string {
+  return name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function toTensor(entry: SafetensorsEntry): Tensor {
+  return tensor(valuesOf(entry), { shape: entry.shape });
+}
+
+type Nested = Tensor | readonly Nested[] | { readonly [field: string]: Nested };
+
+/** Tensors by dotted names as objects, and as arrays where all names are numbers. */
+function nest(entries: readonly (readonly [path: readonly string[], value: Tensor])[]): Nested {
+  const [first] = entries;
+  if (entries.length === 1 && first[0].length === 0) return first[1];
+  const heads = [...new Set(entries.map(([[head]]) => head))];
+  const inner = (head: string): Nested =>
+    nest(entries.filter(([path]) => path[0] === head).map(([path, value]) => [path.slice(1), value]));
+  if (heads.every((head) => /^\d+$/.test(head)))
+    return heads.sort((a, b) => Number(a) - Number(b)).map(inner);
+  return Object.fromEntries(heads.map((head) => [camelCase(head), inner(head)]));
+}
+
+/**
+ * Calls the model with the inputs that the run lists, the first as the main one. Inputs that a further run (`in@run.`) does
+ * not hold are those of the first.
+ */
+function call(model: PretrainedModel, { tensors }: ModelCase, run: Run, prefix: string): object {
+  const [main, ...others] = run.inputs.map((name) => {
+    const entry = tensors.get(`${prefix}${name}`) ?? tensors.get(`in.${name}`);
+    if (entry === undefined) throw new Error(`the case has no tensor ${prefix}${name}`);
+    return [name, toTensor(entry)] as const;
+  });
+  const draws = [...tensors].filter(([name]) => name.startsWith("rng."));
+  const inputs = [...others, ...draws.map(([name, entry]) => [name, toTensor(entry)] as const)];
+  const flags = Object.entries(run.call_kwargs).map(([name, value]) => [camelCase(name), value]);
+  return model.forward(main[1], {
+    outputHiddenStates: true,
+    outputAttentions: true,
+    ...nest(inputs.map(([name, value]) => [name.split("."), value])),
+    ...Object.fromEntries(flags),
+  });
+}
+
+/** The tensor at a dotted name in an output, or undefined. */
+function fieldOf(output: object, name: string): Tensor | undefined {
+  let value: unknown = output;
+  for (const part of name.split(".")) {
+    if (typeof value !== "object" || value === null) return undefined;
+    value = Reflect.get(value, camelCase(part));
+  }
+  return value instanceof Tensor ? value : undefined;
+}
+
+/** What the gradients are of: the loss, or the sum of outputs times their cotangents. */
+function objectiveOf(output: object, { description, tensors }: ModelCase): Tensor | undefined {
+  if (!description.grad_objective) return undefined;
+  if (description.grad_objective === "loss") return fieldOf(output, "loss");
+  const cotangents = [...tensors].filter(([name]) => name.startsWith("cot."));
+  const parts = cotangents.map(([name, entry]) => {
+    const value = fieldOf(output, name.slice("cot.".length));
+    if (value === undefined) throw new Error(`the model gives no ${name.slice("cot.".length)}`);
+    return value.mul(toTensor(entry)).sum();
+  });
+  return parts.length === 0 ? undefined : parts.reduce((sum, part) => sum.add(part));
+}
+
+function toleranceOf(absmax: number, noise: number | null | undefined): number {
+  return Math.max(20 * (noise ?? 0), 1e-5 * Math.max(1, absmax));
+}
+
+function absmaxOf(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
+  return most;
+}
+
+/** The greatest difference; infinite where only one of two is a number. */
+function greatestDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < expected.length; i++) {
+    if (Object.is(found[i], expected[i])) continue;
+    const difference = Math.abs(found[i] - expected[i]);
+    most = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(most, difference);
+  }
+  return most;
+}
+
+/** Where comparisons are collected. */
+interface Findings {
+  readonly comparisons: Comparison[];
+  readonly problems: string[];
+  readonly results: Results;
+}
+
+async function compareOutputs(
+  output: object,
+  tensors: ModelCase["tensors"],
+  expectations: ReadonlyMap<string, Expectation | undefined>,
+  prefix: string,
+  { comparisons, problems, results }: Findings,
+): Promise<void> {
+  for (const [field, expectation] of expectations) {
+    const at = `${prefix}${field}`;
+    const found = fieldOf(output, field);
+    const entry = tensors.get(at);
+    if (found) results.set(at, await toFile(found));
+    if (!found || !entry) {
+      problems.push(`${found ? "the case" : "the model"} gives no ${at}`);
+    } else if (!sameShape(found.shape, entry.shape)) {
+      problems.push(`${at} is [${found.shape.join(", ")}], wanted [${entry.shape.join(", ")}]`);
+    } else {
+      const expected = valuesOf(entry);
+      const tolerance = toleranceOf(expectation?.absmax ?? absmaxOf(expected), expectation?.f32_noise);
+      comparisons.push({ at, error: greatestDifference(await found.data(), expected), tolerance });
+    }
+  }
+}
+
+async function compareGradients(
+  model: PretrainedModel,
+  { description, tensors }: ModelCase,
+  { rules }: ModelClass,
+  { comparisons, problems, results }: Findings,
+): Promise<void> {
+  const parameters = new Map(model.namedParameters());
+  const firstNames = new Map(rules.tied);
+  const compared = new Set<string>(description.no_grad_params);
+  for (const [name, expectation] of Object.entries(description.grads)) {
+    const own = parameters.has(name) ? name : (firstNames.get(name) ?? name);
+    const parameter = parameters.get(own);
+    compared.add(own);
+    if (parameter === undefined) {
+      problems.push(`the model has no parameter ${name}`);
+      continue;
+    }
+    const gradient = parameter.grad;
+    const found = gradient ? await gradient.data() : new Float32Array(parameter.numel);
+    const at = `grad.${name}`;
+    if (gradient) results.set(at, await toFile(gradient));
+    comparisons.push(...compareGradient(at, found, expectation, tensors.get(at)));
+  }
+  for (const name of parameters.keys()) {
+    if (!compared.has(name)) problems.push(`the reference has no parameter ${name}`);
+  }
+}
+
+/** Element by element where the reference's is stored; else its length and greatest element. */
+function compareGradient(
+  at: string,
+  found: ArrayLike<number>,
+  { absmax, l2, f32_noise }: GradientExpectation,
+  stored: SafetensorsEntry | undefined,
+): Comparison[] {
+  const tolerance = toleranceOf(absmax, f32_noise);
+  if (stored) return [{ at, error: greatestDifference(found, valuesOf(stored)), tolerance }];
+  let squares = 0;
+  for (let i = 0; i < found.length; i++) squares += found[i] ** 2;
+  const difference = (a: number, b: number): number => {
+    const error = Math.abs(a - b);
+    return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+  };
+  return [
+    { at: `${at} (absmax)`, error: difference(absmaxOf(found), absmax), tolerance },
+    // Two vectors whose elements differ by no more than that differ in length by no more than this.
+    {
+      at: `${at} (l2)`,
+      error: difference(Math.sqrt(squares), l2),
+      tolerance: tolerance * Math.sqrt(found.length),
+    },
+  ];
+}

@@ -1,0 +1,236 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { onDevice } from "../../src/cli/devices.ts";
+import { runParity } from "../../src/cli/parityRun.ts";
+import {
+  fromFloat32,
+  fromInt32,
+  parseSafetensors,
+  type SafetensorsTensor,
+  serializeSafetensors,
+  toFloat32,
+} from "../../src/io/index.ts";
+import { writeModelFolder } from "../../src/io/node/index.ts";
+import { BertConfig, BertForMaskedLM, BertModel, savePretrained } from "../../src/models/index.ts";
+import { tensor } from "../../src/tensor/create.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+
+const config = BertConfig.from({
+  vocab_size: 7,
+  hidden_size: 4,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  intermediate_size: 6,
+  max_position_embeddings: 5,
+  initializer_range: 0.5,
+});
+const ids = Int32Array.of(1, 4, 6, 2, 3, 0);
+const otherIds = Int32Array.of(1, 5, 6, 2, 3, 0);
+const labels = Int32Array.of(-100, 4, 6, 2, -100, -100);
+const shape = [2, 3];
+
+let folder: string;
+
+async function hostOf(value: Tensor): Promise<SafetensorsTensor> {
+  return fromFloat32(Float32Array.from(await value.data()), value.shape);
+}
+
+function absmax({ data, dtype }: SafetensorsTensor): number {
+  return Math.max(...toFloat32({ data, dtype, shape: [data.byteLength / 4] }).map(Math.abs));
+}
+
+interface Case {
+  readonly name: string;
+  readonly model: BertModel | BertForMaskedLM;
+  readonly tensors: Map<string, SafetensorsTensor>;
+  readonly description: object;
+}
+
+async function writeCase({ name, model, tensors, description }: Case): Promise<void> {
+  const outputs: Record<string, object> = {};
+  const grads: Record<string, object> = {};
+  for (const [key, value] of tensors) {
+    if (key.startsWith("out.")) outputs[key.slice(4)] = { absmax: absmax(value), f32_noise: 1e-7 };
+  }
+  for (const [key, { grad }] of model.namedParameters()) {
+    if (!grad) continue;
+    const values = await grad.data();
+    const l2 = Math.sqrt(values.reduce((sum: number, x: number) => sum + x * x, 0));
+    grads[key] = { l2, absmax: Math.max(...Array.from(values, Math.abs)), f32_noise: null };
+    if (key.endsWith("query.weight")) tensors.set(`grad.${key}`, await hostOf(grad));
+  }
+  const saved = await savePretrained(model);
+  const path = join(folder, name);
+  await mkdir(path);
+  await writeModelFolder(path, saved);
+  await writeFile(join(path, "case.safetensors"), serializeSafetensors(tensors));
+  const common = { mode: "eval", call_kwargs: {}, extra_runs: {}, extra_outputs: {}, no_grad_params: [] };
+  await writeFile(join(path, "case.json"), JSON.stringify({ ...common, outputs, grads, ...description }));
+}
+
+/** A model with a loss and a further run. */
+async function masked(): Promise<void> {
+  const model = new BertForMaskedLM(config).eval();
+  const given = { labels: tensor(labels, { shape }), outputHiddenStates: true };
+  const output = model.forward(tensor(ids, { shape }), given);
+  output.loss?.backward();
+  const other = model.forward(tensor(otherIds, { shape }));
+  const tensors = new Map([
+    ["in.input_ids", fromInt32(ids, shape)],
+    ["in.labels", fromInt32(labels, shape)],
+    ["in@other.input_ids", fromInt32(otherIds, shape)],
+    ["out.loss", await hostOf(output.loss as Tensor)],
+    ["out.logits", await hostOf(output.logits)],
+    ["out.hidden_states.1", await hostOf(output.lastHiddenState)],
+    ["out@other.logits", await hostOf(other.logits)],
+  ]);
+  const description = {
+    class: "BertForMaskedLM",
+    inputs: ["input_ids", "labels"],
+    extra_runs: { other: { inputs: ["input_ids"], call_kwargs: {} } },
+    extra_outputs: { "other.logits": [2, 3, 7], generated: [2, 9] },
+    grad_objective: "loss",
+  };
+  await writeCase({ name: "good-masked", model, tensors, description });
+  tensors.set("out@other.logits", await hostOf(other.logits.mul(1.001)));
+  await writeCase({ name: "wrong-run", model, tensors: new Map(tensors), description });
+}
+
+/** A base model with cotangents. */
+async function base(): Promise<void> {
+  const model = new BertModel(config).eval();
+  const output = model.forward(tensor(ids, { shape }));
+  const cotangents = new Map([
+    ["last_hidden_state", Float32Array.from({ length: 24 }, (_, i) => Math.sin(i))],
+    ["pooler_output", Float32Array.from({ length: 8 }, (_, i) => Math.cos(i))],
+  ]);
+  const fields = { last_hidden_state: output.lastHiddenState, pooler_output: output.poolerOutput as Tensor };
+  const tensors = new Map([["in.input_ids", fromInt32(ids, shape)]]);
+  const parts: Tensor[] = [];
+  for (const [field, value] of Object.entries(fields)) {
+    const cotangent = cotangents.get(field) as Float32Array;
+    tensors.set(`cot.${field}`, fromFloat32(cotangent, value.shape)).set(`out.${field}`, await hostOf(value));
+    parts.push(value.mul(tensor(cotangent, { shape: value.shape })).sum());
+  }
+  parts[0].add(parts[1]).backward();
+  const description = {
+    class: "BertModel",
+    inputs: ["input_ids"],
+    grad_objective:
+      "sum(cot.last_hidden_state * out.last_hidden_state) + sum(cot.pooler_output * out.pooler_output)",
+  };
+  await writeCase({ name: "good-base", model, tensors, description });
+  const wrong = { ...description, class: "NoModel" };
+  await writeCase({ name: "missing-class", model, tensors: new Map(tensors), description: wrong });
+  const saved = await savePretrained(model);
+  await writeModelFolder(join(folder, "missing-class"), {
+    ...saved,
+    config: { ...saved.config, architectures: ["NoModel"] },
+  });
+  const gradient = tensors.get("grad.encoder.layer.0.attention.self.query.weight") as SafetensorsTensor;
+  const moved = Float32Array.from(toFloat32(gradient), (x) => x + 1e-3);
+  const changed = new Map(tensors).set("out.last_hidden_state", fromFloat32(new Float32Array(4), [4]));
+  await writeCase({ name: "wrong-shape", model, tensors: changed, description });
+  await writeCase({ name: "wrong-gradient", model, tensors: new Map(tensors), description });
+  const path = join(folder, "wrong-gradient", "case.safetensors");
+  const { tensors: stored } = parseSafetensors(await readFile(path));
+  const name = "grad.encoder.layer.0.attention.self.query.weight";
+  await writeFile(path, serializeSafetensors(new Map([...stored, [name, fromFloat32(moved, [4, 4])]])));
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "fusegrad-parity-"));
+  await onDevice("reference", 3, async () => {
+    await masked();
+    await base();
+  });
+  const operators = { cases: [{ name: "matmul_0", op: "matmul" }] };
+  await writeFile(join(folder, "ops-linalg.json"), JSON.stringify(operators));
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+interface Line {
+  readonly case: string;
+  readonly ok?: boolean;
+  readonly maxError: number;
+  readonly tolerance: number;
+  readonly at: string;
+  readonly skipped?: string;
+  readonly problems?: readonly string[];
+  readonly unchecked?: readonly string[];
+}
+
+async function parity(
+  ...args: string[]
+): Promise<{ status: number; lines: Line[]; summary?: string; error: string }> {
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const status = await runParity(args, { stdout, stderr, signal: new AbortController().signal });
+  const text = String(stdout.read() ?? "").trimEnd();
+  const lines = text.split("\n");
+  const summary = lines.pop();
+  return {
+    status,
+    lines: lines.map((line) => JSON.parse(line) as Line),
+    summary,
+    error: String(stderr.read() ?? ""),
+  };
+}
+
+describe("parity", () => {
+  it.each(["wasm", "reference"])("passes what agrees, on %s", async (device) => {
+    const { status, lines, summary } = await parity(folder, "--device", device, "--only", "good");
+    expect(lines.map((line) => [line.case, line.ok, line.problems])).toEqual([
+      ["good-base", true, undefined],
+      ["good-masked", true, undefined],
+    ]);
+    expect(lines[1].unchecked).toEqual(["generated"]);
+    for (const { maxError, tolerance } of lines) {
+      expect(tolerance).toBeGreaterThanOrEqual(1e-5);
+      expect(maxError).toBeLessThanOrEqual(tolerance);
+    }
+    expect({ status, summary }).toEqual({ status: 0, summary: "2 passed, 0 failed, 0 skipped" });
+  });
+
+  it("fails what does not, and says where", async () => {
+    const { status, lines, summary } = await parity(folder, "--only", "wrong");
+    const found = new Map(lines.map((line) => [line.case, line]));
+    expect(lines.every(({ ok }) => ok === false)).toBe(true);
+    const name = "grad.encoder.layer.0.attention.self.query.weight";
+    expect(found.get("wrong-gradient")?.at).toBe(name);
+    expect(found.get("wrong-gradient")?.maxError).toBeCloseTo(1e-3, 5);
+    expect(found.get("wrong-run")?.at).toBe("out@other.logits");
+    expect(found.get("wrong-shape")?.problems).toEqual(["out.last_hidden_state is [2, 3, 4], wanted [4]"]);
+    expect({ status, summary }).toEqual({ status: 1, summary: "0 passed, 3 failed, 0 skipped" });
+  });
+
+  it("skips what there is not, by name", async () => {
+    const { status, lines, summary } = await parity(folder, "--only", "missing");
+    expect(lines).toEqual([{ case: "missing-class", skipped: "class NoModel" }]);
+    expect({ status, summary }).toEqual({ status: 0, summary: "0 passed, 0 failed, 1 skipped" });
+    expect((await parity(folder, "--only", "ops")).lines).toEqual([
+      { case: "ops-linalg/matmul_0", skipped: "operator matmul" },
+    ]);
+  });
+
+  it("writes what the model gave", async () => {
+    const dump = join(folder, "dump");
+    await parity(folder, "--only", "good-masked", "--dump", dump);
+    const { tensors } = parseSafetensors(await readFile(join(dump, "good-masked.safetensors")));
+    const names = [...tensors.keys()];
+    expect(names).toContain("out.loss");
+    expect(names).toContain("out@other.logits");
+    expect(names).toContain("grad.cls.predictions.transform.dense.bias");
+    expect(tensors.get("out.logits")?.shape).toEqual([2, 3, 7]);
+  });
+
+  it("refuses wrong options and folders", async () => {
+    expect((await parity(folder, "--device", "abacus")).status).toBe(2);
+    const nowhere = await parity(join(folder, "nowhere"));
+    expect(nowhere.status).toBe(2);
+    expect(nowhere.error).toMatch(/^error: .*nowhere/);
+  });
+});

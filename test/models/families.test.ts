@@ -1,0 +1,361 @@
+import { describe, expect, it } from "vitest";
+import { ArgumentError, IndexOutOfRangeError, ShapeError, StateDictError } from "../../src/graph/errors.ts";
+import type { SafetensorsEntry } from "../../src/io/index.ts";
+import {
+  AlbertConfig,
+  AlbertModel,
+  BertConfig,
+  BertForNextSentencePrediction,
+  BertForQuestionAnswering,
+  BertForSequenceClassification,
+  BertLMHeadModel,
+  BertModel,
+  DistilBertConfig,
+  DistilBertModel,
+  ElectraConfig,
+  ElectraForPreTraining,
+  ElectraModel,
+  fromPretrained,
+  modelClasses,
+  modelFor,
+  type PretrainedModel,
+  RobertaConfig,
+  RobertaModel,
+  savePretrained,
+} from "../../src/models/index.ts";
+import type { Module } from "../../src/nn/module.ts";
+import { tensor } from "../../src/tensor/create.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { onReferenceDevice } from "../nn/reference.ts";
+
+onReferenceDevice();
+
+function count(model: Module): number {
+  return model.parameters().reduce((total, parameter) => total + parameter.numel, 0);
+}
+
+const i32 = (data: number[] | number[][] | number[][][]): Tensor => tensor(data, { dtype: "i32" });
+
+/** The smallest configuration of each family, in its own words. */
+function tinyConfig(modelType: string): object {
+  const shared = { vocab_size: 11, max_position_embeddings: 9, initializer_range: 0.5 };
+  if (modelType === "distilbert") return { ...shared, dim: 4, n_layers: 2, n_heads: 2, hidden_dim: 6 };
+  return {
+    ...shared,
+    hidden_size: 4,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 6,
+    embedding_size: 3,
+    pad_token_id: modelType === "roberta" ? 1 : 0,
+  };
+}
+
+const ids = [
+  [2, 5, 7, 0],
+  [2, 5, 10, 3],
+];
+const mask = [
+  [1, 1, 1, 0],
+  [1, 1, 1, 1],
+];
+const tokenLabels = [
+  [-100, 1, 0, -100],
+  [1, -100, 1, 0],
+];
+
+/** Inputs with every label that a class of this name takes. */
+function inputsFor(name: string): { readonly main: Tensor; readonly inputs: Record<string, Tensor> } {
+  if (name.endsWith("MultipleChoice")) {
+    return { main: i32([ids, ids]), inputs: { attentionMask: i32([mask, mask]), labels: i32([1, 0]) } };
+  }
+  const shared = { attentionMask: i32(mask) };
+  const labels = /Sequence|NextSentence/.test(name) ? i32([1, 0]) : i32(tokenLabels);
+  const spans = { startPositions: i32([0, 1]), endPositions: i32([2, 9]) };
+  const pairs = { nextSentenceLabel: i32([0, 1]), sentenceOrderLabel: i32([1, 0]) };
+  const electra = name.startsWith("Electra") && name.endsWith("PreTraining");
+  const all = name.endsWith("PreTraining") && !electra ? { ...pairs, labels } : { labels };
+  return { main: i32(ids), inputs: { ...shared, ...(name.endsWith("Answering") ? spans : all) } };
+}
+
+/** The loss, or the sum of the squares of what a base model gives. */
+function objective(model: PretrainedModel, name: string): Tensor {
+  const { main, inputs } = inputsFor(name);
+  const output = model.forward(main, inputs) as Readonly<Record<string, Tensor | undefined>>;
+  if (output.loss) return output.loss;
+  const { lastHiddenState, poolerOutput } = output;
+  const parts = [lastHiddenState, poolerOutput].flatMap((part) => (part ? [part.square().sum()] : []));
+  return parts.reduce((sum, part) => sum.add(part));
+}
+
+describe("parameters", () => {
+  it("are as many as the papers'", () => {
+    expect(count(new BertModel(BertConfig.base))).toBe(109_482_240);
+    expect(count(new BertModel(BertConfig.large))).toBe(335_141_888);
+    expect(count(new AlbertModel(AlbertConfig.base))).toBe(11_683_584);
+    expect(count(new AlbertModel(AlbertConfig.large))).toBe(17_683_968);
+    expect(count(new AlbertModel(AlbertConfig.xlarge))).toBe(58_724_864);
+    expect(count(new AlbertModel(AlbertConfig.xxlarge))).toBe(222_595_584);
+    expect(count(new RobertaModel(RobertaConfig.base))).toBe(124_645_632);
+    expect(count(new RobertaModel(RobertaConfig.large))).toBe(355_359_744);
+    expect(count(new ElectraModel(ElectraConfig.small))).toBe(13_483_008);
+    expect(count(new ElectraForPreTraining(ElectraConfig.small))).toBe(13_483_008 + 66_049);
+    // BERT-base without pooler and segments, of half the depth.
+    expect(count(new DistilBertModel(DistilBertConfig.base))).toBe(
+      109_482_240 - 590_592 - 2 * 768 - 6 * 7_087_872,
+    );
+  });
+});
+
+describe.each(modelClasses.map(({ name, modelType }) => [name, modelType]))("%s", (name, modelType) => {
+  it("computes, and has a gradient for every parameter", async () => {
+    const model = modelFor(name).create(tinyConfig(modelType)).train(false) as PretrainedModel;
+    const loss = objective(model, name);
+    loss.backward();
+    expect(loss.shape).toEqual([]);
+    expect(Number.isFinite(await loss.item())).toBe(true);
+    for (const [parameter, { grad }] of model.namedParameters()) {
+      const gradient = await grad?.data();
+      expect(gradient?.every(Number.isFinite), parameter).toBe(true);
+    }
+  });
+
+  it("is the same model when it was saved and loaded", async () => {
+    const model = modelFor(name).create({ ...tinyConfig(modelType), hidden_act: "relu" });
+    model.eval();
+    const saved = await savePretrained(model);
+    expect(saved.config).toMatchObject({ architectures: [name], model_type: modelType });
+    const tensors = new Map<string, SafetensorsEntry>();
+    for (const [key, value] of saved.tensors) tensors.set(key, { ...value, name: key });
+    const folder = { config: JSON.parse(JSON.stringify(saved.config)) as object, tensors };
+    const loaded = fromPretrained(folder, { strict: true });
+    expect([...loaded.missing, ...loaded.unexpected]).toEqual([]);
+    expect(loaded.model.constructor).toBe(model.constructor);
+    expect(loaded.model.config).toEqual(model.config);
+    expect(await objective(loaded.model, name).item()).toBe(await objective(model, name).item());
+  });
+});
+
+describe("files", () => {
+  it("of a base model load into one with a head, and what is missing is named", async () => {
+    const base = modelFor("RobertaModel").create(tinyConfig("roberta"));
+    const { config, tensors: saved } = await savePretrained(base);
+    const tensors = new Map<string, SafetensorsEntry>();
+    for (const [key, value] of saved) tensors.set(key, { ...value, name: key });
+    const { model, missing, unexpected } = fromPretrained(
+      { config, tensors },
+      { architecture: "RobertaForMaskedLM" },
+    );
+    expect(missing.sort()).toEqual([
+      "lm_head.bias",
+      "lm_head.dense.bias",
+      "lm_head.dense.weight",
+      "lm_head.layer_norm.bias",
+      "lm_head.layer_norm.weight",
+    ]);
+    expect([...unexpected].sort()).toEqual(["pooler.dense.bias", "pooler.dense.weight"]);
+    const table = model.namedParameters().find(([key]) => key.endsWith("word_embeddings.weight"))?.[1];
+    const own = base.namedParameters().find(([key]) => key.endsWith("word_embeddings.weight"))?.[1];
+    expect(await table?.data()).toEqual(await own?.data());
+    expect(() =>
+      fromPretrained({ config, tensors }, { architecture: "RobertaForMaskedLM", strict: true }),
+    ).toThrow(StateDictError);
+  });
+
+  it("hold a decoder's own table where it is not tied", async () => {
+    const config = { ...tinyConfig("electra"), tie_word_embeddings: false };
+    const model = modelFor("ElectraForMaskedLM").create(config);
+    const { tensors } = await savePretrained(model);
+    expect(tensors.get("generator_lm_head.weight")?.shape).toEqual([11, 3]);
+    const tied = await savePretrained(modelFor("ElectraForMaskedLM").create(tinyConfig("electra")));
+    expect(tied.tensors.has("generator_lm_head.weight")).toBe(false);
+  });
+
+  it("name a class that there is", () => {
+    expect(modelFor({ architectures: ["AlbertForPreTraining"] }).modelType).toBe("albert");
+    expect(() => modelFor("NoModel")).toThrow("there is no class NoModel");
+    expect(() => modelFor({})).toThrow(ArgumentError);
+  });
+});
+
+describe("a decoder", () => {
+  it("sees no later token, and learns the next", async () => {
+    const model = new BertLMHeadModel(BertConfig.from({ ...tinyConfig("bert"), is_decoder: true })).eval();
+    const rows = async (last: number): Promise<number[][]> =>
+      ((await model.forward(i32([[2, 5, 7, last]])).logits.array()) as number[][][])[0];
+    const first = await rows(3);
+    const second = await rows(9);
+    expect(second.slice(0, 3)).toEqual(first.slice(0, 3));
+    expect(second[3]).not.toEqual(first[3]);
+    const loss = model.forward(i32([[2, 5, 7, 3]]), { labels: i32([[2, 5, -100, 3]]) }).loss;
+    const nll = (row: number[], label: number): number =>
+      Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[label];
+    expect(await loss?.item()).toBeCloseTo((nll(first[0], 5) + nll(first[2], 3)) / 2, 5);
+  });
+});
+
+describe("a query that may attend nothing", () => {
+  it("attends everything evenly", async () => {
+    const model = new BertModel(BertConfig.from(tinyConfig("bert"))).eval();
+    const inputs = { attentionMask: i32([[0, 0, 0, 0]]), outputAttentions: true };
+    const [first] = model.forward(i32([ids[0]]), inputs).attentions ?? [];
+    expect(new Set(await first.data())).toEqual(new Set([0.25]));
+  });
+});
+
+describe("RoBERTa", () => {
+  it("counts positions from behind the padding token, padding left out", async () => {
+    const model = new RobertaModel(RobertaConfig.from(tinyConfig("roberta"))).eval();
+    const inputIds = i32([
+      [2, 5, 1, 1],
+      [1, 1, 5, 7],
+    ]);
+    const positionIds = i32([
+      [2, 3, 1, 1],
+      [1, 1, 2, 3],
+    ]);
+    expect(await model.forward(inputIds).lastHiddenState.array()).toEqual(
+      await model.forward(inputIds, { positionIds }).lastHiddenState.array(),
+    );
+    // 9 rows, of which 0 and 1 are no positions.
+    expect(() => model.forward(i32([[2, 2, 2, 2, 2, 2, 2]]))).not.toThrow();
+    expect(() => model.forward(i32([[2, 2, 2, 2, 2, 2, 2, 2]]))).toThrow(IndexOutOfRangeError);
+    expect(() => RobertaConfig.from({ pad_token_id: null })).toThrow(ArgumentError);
+  });
+});
+
+describe("ALBERT", () => {
+  it("applies a group of layers again and again", async () => {
+    const config = {
+      ...tinyConfig("albert"),
+      num_hidden_layers: 4,
+      num_hidden_groups: 2,
+      inner_group_num: 2,
+    };
+    const model = new AlbertModel(AlbertConfig.from(config)).eval();
+    const names = model.namedParameters().map(([name]) => name);
+    const layers = names.filter((name) => name.endsWith(".ffn.weight"));
+    expect(layers).toEqual(
+      ["0.albert_layers.0", "0.albert_layers.1", "1.albert_layers.0", "1.albert_layers.1"].map(
+        (path) => `encoder.albert_layer_groups.${path}.ffn.weight`,
+      ),
+    );
+    const output = model.forward(i32(ids), { outputHiddenStates: true, outputAttentions: true });
+    expect(output.hiddenStates).toHaveLength(5);
+    expect(output.attentions).toHaveLength(8);
+    expect(() => AlbertConfig.from({ num_hidden_layers: 2, num_hidden_groups: 3 })).toThrow(
+      "num_hidden_groups",
+    );
+  });
+});
+
+describe("ELECTRA's discriminator", () => {
+  it("learns from what the mask holds", async () => {
+    const model = new ElectraForPreTraining(ElectraConfig.from(tinyConfig("electra"))).eval();
+    const labels = i32([
+      [0, 1, 0, 0],
+      [1, 0, 0, 1],
+    ]);
+    const { logits, loss } = model.forward(i32(ids), { attentionMask: i32(mask), labels });
+    const scores = ((await logits.array()) as number[][]).flat();
+    const targets = [0, 1, 0, 0, 1, 0, 0, 1];
+    const losses = scores.map((x, i) => Math.log(1 + Math.exp(x)) - x * targets[i]);
+    const counted = losses.filter((_, i) => mask.flat()[i] === 1);
+    expect(await loss?.item()).toBeCloseTo(counted.reduce((a, b) => a + b) / 7, 5);
+  });
+});
+
+describe("DistilBERT", () => {
+  it("knows no segments", () => {
+    const model = new DistilBertModel(DistilBertConfig.from(tinyConfig("distilbert")));
+    expect(() => model.forward(i32(ids), { tokenTypeIds: i32(ids) })).toThrow(ArgumentError);
+    expect(() => DistilBertConfig.from({ dim: 10, n_heads: 4 })).toThrow(
+      "n_heads is 4, wanted a divisor of dim 10",
+    );
+  });
+});
+
+describe("the losses of sequence classification", () => {
+  const classify = (classes: number, problem_type?: string): BertForSequenceClassification => {
+    const id2label = Object.fromEntries(Array.from({ length: classes }, (_, i) => [i, `class ${i}`]));
+    return new BertForSequenceClassification(
+      BertConfig.from({ ...tinyConfig("bert"), id2label, problem_type }),
+    ).eval();
+  };
+
+  it("are of what the configuration says, or the labels", async () => {
+    const [one, three] = [classify(1), classify(3)];
+    const logits = async (model: BertForSequenceClassification): Promise<number[]> => [
+      ...(await model.forward(i32(ids)).logits.data()),
+    ];
+    const lossOf = async (model: BertForSequenceClassification, labels: Tensor): Promise<number> =>
+      (await model.forward(i32(ids), { labels }).loss?.item()) ?? Number.NaN;
+    const mean = (values: number[]): number => values.reduce((a, b) => a + b) / values.length;
+
+    const ratings = await logits(one);
+    expect(await lossOf(one, tensor([0.5, -1]))).toBeCloseTo(
+      mean([(ratings[0] - 0.5) ** 2, (ratings[1] + 1) ** 2]),
+      5,
+    );
+    const scores = await logits(three);
+    const targets = [1, 0, 1, 0, 0, 1];
+    expect(
+      await lossOf(
+        three,
+        tensor([
+          [1, 0, 1],
+          [0, 0, 1],
+        ]),
+      ),
+    ).toBeCloseTo(mean(scores.map((x, i) => Math.log(1 + Math.exp(x)) - x * targets[i])), 5);
+    const nll = (row: number[], label: number): number =>
+      Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[label];
+    expect(await lossOf(three, i32([2, 0]))).toBeCloseTo(
+      mean([nll(scores.slice(0, 3), 2), nll(scores.slice(3), 0)]),
+      5,
+    );
+    const regression = classify(2, "regression");
+    const [a, b, c, d] = await logits(regression);
+    const wanted = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(await lossOf(regression, wanted)).toBeCloseTo(
+      mean([(a - 1) ** 2, (b - 2) ** 2, (c - 3) ** 2, (d - 4) ** 2]),
+      4,
+    );
+    expect(() => classify(3, "ranking")).toThrow("problem_type");
+  });
+
+  it("classify pairs whatever the configuration says", async () => {
+    const config = BertConfig.from({ ...tinyConfig("bert"), problem_type: "regression", num_labels: 1 });
+    const model = new BertForNextSentencePrediction(config).eval();
+    const { logits, loss } = model.forward(i32(ids), { labels: i32([0, 1]) });
+    expect(logits.shape).toEqual([2, 2]);
+    expect(await loss?.item()).toBeGreaterThan(0);
+  });
+});
+
+describe("spans", () => {
+  it("beyond the sequence count for nothing", async () => {
+    const model = new BertForQuestionAnswering(BertConfig.from(tinyConfig("bert"))).eval();
+    const lossOf = async (start: number[], end: number[]): Promise<number> => {
+      const spans = { startPositions: i32(start), endPositions: i32(end) };
+      return (await model.forward(i32(ids), spans).loss?.item()) ?? Number.NaN;
+    };
+    const { startLogits, endLogits } = model.forward(i32(ids));
+    const [starts, ends] = (await Promise.all([startLogits.array(), endLogits.array()])) as number[][][];
+    const nll = (row: number[], label: number): number =>
+      Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[label];
+    expect(await lossOf([1, 4], [100, 3])).toBeCloseTo((nll(starts[0], 1) + nll(ends[1], 3)) / 2, 5);
+    // As Hugging Face's: what lies before the sequence is its first token.
+    expect(await lossOf([-3, 4], [9, 3])).toBeCloseTo((nll(starts[0], 0) + nll(ends[1], 3)) / 2, 5);
+  });
+});
+
+describe("multiple choice", () => {
+  it("takes [B, choices, T]", () => {
+    const model = modelFor("BertForMultipleChoice").create(tinyConfig("bert"));
+    expect(() => model.forward(i32(ids))).toThrow(ShapeError);
+  });
+});
