@@ -1,3 +1,4 @@
+import { currentEngine } from "../engine/current.ts";
 import { sameShape } from "../graph/shape.ts";
 import type { SafetensorsEntry, SafetensorsTensor } from "../io/index.ts";
 import { fromPretrained, type ModelClass, modelClasses, type PretrainedModel } from "../models/index.ts";
@@ -219,6 +220,8 @@ async function compareGradients(
   { comparisons, problems, results }: Findings,
 ): Promise<void> {
   const parameters = new Map(model.namedParameters());
+  // All at once: they share most of their computation.
+  currentEngine().settleGradients([...parameters.values()].map(({ cell }) => cell));
   const firstNames = new Map(rules.tied);
   const compared = new Set<string>(description.no_grad_params);
   for (const [name, expectation] of Object.entries(description.grads)) {

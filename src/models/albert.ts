@@ -96,6 +96,7 @@ function specOf(config: AlbertConfig): EncoderSpec {
       pooler: "pooler",
     },
     layerNames: {
+      "attention.distance": "attention.distance_embedding",
       "attention.output": "attention.dense",
       attentionNorm: "attention.LayerNorm",
       up: "ffn",

@@ -35,6 +35,7 @@ export const bertLayerNames: Names = {
   "attention.query": "attention.self.query",
   "attention.key": "attention.self.key",
   "attention.value": "attention.self.value",
+  "attention.distance": "attention.self.distance_embedding",
   "attention.output": "attention.output.dense",
   attentionNorm: "attention.output.LayerNorm",
   up: "intermediate.dense",

@@ -79,6 +79,7 @@ function encoderOf(config: DistilBertConfig): EncoderConfig {
     hidden_dropout_prob: config.dropout,
     attention_probs_dropout_prob: config.attention_dropout,
     max_position_embeddings: config.max_position_embeddings,
+    position_embedding_type: "absolute",
     type_vocab_size: 0,
     initializer_range: config.initializer_range,
     layer_norm_eps: 1e-12,

@@ -12,6 +12,7 @@ import { arange, type CreateOptions } from "../tensor/create.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
 import { hiddenActivations } from "./activation.ts";
 import type { EncoderConfig } from "./encoderConfig.ts";
+import { RelativeAttention } from "./relativeAttention.ts";
 
 // The encoder that BERT, RoBERTa, ALBERT, ELECTRA and DistilBERT share; what differs is an `EncoderSpec`.
 
@@ -86,6 +87,7 @@ class Embeddings extends Module {
   readonly norm: LayerNorm;
   readonly dropout: Dropout;
   readonly #spec: EncoderSpec;
+  readonly #absolute: boolean;
 
   protected override get names(): Names {
     return {
@@ -112,6 +114,7 @@ class Embeddings extends Module {
     this.norm = norm(width, config, options);
     this.dropout = new Dropout(config.hidden_dropout_prob);
     this.#spec = spec;
+    this.#absolute = config.position_embedding_type === "absolute";
   }
 
   forward(inputIds: Tensor, { tokenTypeIds, positionIds }: EncoderInputs): Tensor {
@@ -155,6 +158,14 @@ function positionsAfterPadding(inputIds: Tensor, padding: number): Tensor {
   return where(tokens, count, 0).add(padding);
 }
 
+function attentionOf(config: EncoderConfig, options: CreateOptions): MultiHeadAttention {
+  const { hidden_size: width, num_attention_heads: heads, position_embedding_type: positions } = config;
+  const shared = { dropout: config.attention_probs_dropout_prob, ...startOf(config), ...options };
+  if (positions === "absolute") return new MultiHeadAttention(width, heads, shared);
+  const keys = positions === "relative_key_query";
+  return new RelativeAttention(width, heads, { maxPositions: config.max_position_embeddings, keys, ...shared });
+}
+
 /** A Transformer block: self-attention and a feed-forward network, each with residual and then LayerNorm (post-norm). */
 export class EncoderLayer extends Module {
   readonly attention: MultiHeadAttention;
@@ -173,11 +184,7 @@ export class EncoderLayer extends Module {
   constructor(config: EncoderConfig, spec: EncoderSpec, options: CreateOptions) {
     super();
     const { hidden_size: width, intermediate_size: inner } = config;
-    this.attention = new MultiHeadAttention(width, config.num_attention_heads, {
-      dropout: config.attention_probs_dropout_prob,
-      ...startOf(config),
-      ...options,
-    });
+    this.attention = attentionOf(config, options);
     this.attentionNorm = norm(width, config, options);
     this.up = dense(width, inner, config, options);
     this.down = dense(inner, width, config, options);

@@ -10,6 +10,14 @@ export const problemTypes = [
 
 export type ProblemType = (typeof problemTypes)[number];
 
+/**
+ * How a model knows where tokens stand: from a table of positions, or of distances that attention looks up, for queries
+ * or for both queries and keys.
+ */
+export const positionEmbeddingTypes = ["absolute", "relative_key", "relative_key_query"] as const;
+
+export type PositionEmbeddingType = (typeof positionEmbeddingTypes)[number];
+
 /** What `config.json` says of an encoder of BERT's line, under its own names. */
 export interface EncoderConfig {
   readonly vocab_size: number;
@@ -21,6 +29,7 @@ export interface EncoderConfig {
   readonly hidden_dropout_prob: number;
   readonly attention_probs_dropout_prob: number;
   readonly max_position_embeddings: number;
+  readonly position_embedding_type: PositionEmbeddingType;
   /** Rows of the segment table; 0 for a model without segments. */
   readonly type_vocab_size: number;
   readonly initializer_range: number;
@@ -51,7 +60,6 @@ type Defaults = Pick<
  * @throws ArgumentError naming the field that is wrong, or that asks for what these models do not have.
  */
 export function readEncoderConfig(reader: ConfigReader, defaults: Defaults): EncoderConfig {
-  reader.choice("position_embedding_type", ["absolute"], "absolute");
   if (reader.boolean("add_cross_attention", false)) {
     reader.fail("add_cross_attention", "false: these models have no cross-attention");
   }
@@ -71,6 +79,7 @@ export function readEncoderConfig(reader: ConfigReader, defaults: Defaults): Enc
       "max_position_embeddings",
       defaults.max_position_embeddings ?? 512,
     ),
+    position_embedding_type: reader.choice("position_embedding_type", positionEmbeddingTypes, "absolute"),
     type_vocab_size: reader.integer("type_vocab_size", defaults.type_vocab_size ?? 2),
     initializer_range: reader.number("initializer_range", 0.02),
     layer_norm_eps: reader.number("layer_norm_eps", defaults.layer_norm_eps ?? 1e-12),

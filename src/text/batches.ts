@@ -10,6 +10,8 @@ export interface Examples {
   readonly ids: Int32Array;
   /** [N] tokens of each example before its padding. */
   readonly lengths: Int32Array;
+  /** [N, T] 0 for the first segment, 1 for the second; left out: all 0. */
+  readonly typeIds?: Int32Array;
 }
 
 /** The lines of a text that hold anything but white space, without the white space around them. */

@@ -34,6 +34,12 @@ export type {
 } from "./components.ts";
 export { hashRandom, permutation, type RandomStream, shuffle } from "./hashRandom.ts";
 export {
+  type BucketBatch,
+  LengthBuckets,
+  type LengthBucketsOptions,
+  type PositionedBatch,
+} from "./lengthBuckets.ts";
+export {
   type ExampleRows,
   IGNORED_LABEL,
   type MaskedBatch,
@@ -43,6 +49,7 @@ export {
   maskExample,
   predictionCount,
 } from "./masking.ts";
+export type { MaskSelection } from "./maskSelection.ts";
 export {
   MetaspaceDecoder,
   type MetaspaceOptions,
@@ -61,10 +68,24 @@ export {
   type UnicodeForm,
   UnicodeNormalizer,
 } from "./normalizers.ts";
+export { type PackSentencesOptions, packSentences } from "./packSentences.ts";
 export type { MergeScore } from "./pairTable.ts";
 export type { AlbertTokenizerOptions, BertTokenizerOptions, RobertaTokenizerOptions } from "./presets.ts";
 export { BertPreTokenizer } from "./preTokenize.ts";
+export {
+  electraMasking,
+  type ReplacedBatch,
+  type ReplacementKeys,
+  replaceTokens,
+  sampleReplacements,
+} from "./replacedTokens.ts";
 export { RobertaProcessing, type RobertaProcessingOptions } from "./roberta.ts";
+export {
+  buildSentencePairs,
+  type Document,
+  type SentencePairOptions,
+  type SentencePairs,
+} from "./sentencePairs.ts";
 export { ALBERT_SPECIAL_TOKENS, BERT_SPECIAL_TOKENS, ROBERTA_SPECIAL_TOKENS } from "./specialTokens.ts";
 export { bertTemplate, type TemplatePiece, TemplateProcessing, type TemplateToken } from "./template.ts";
 export { type EncodeOptions, type Encoding, type SubwordSampling, Tokenizer } from "./tokenizer.ts";

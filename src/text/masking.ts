@@ -1,5 +1,6 @@
 import { ArgumentError, ShapeError } from "../graph/errors.ts";
-import { hashRandom, shuffle } from "./hashRandom.ts";
+import { hashRandom } from "./hashRandom.ts";
+import { type MaskSelection, runLengthWeights, selectGroups } from "./maskSelection.ts";
 
 /** The label of a position that counts for nothing in a loss, as PyTorch's cross-entropy reads it. */
 export const IGNORED_LABEL = -100;
@@ -24,6 +25,8 @@ export interface MaskingOptions {
    * that would exceed the quota is passed over. Left out: every token is selected for itself.
    */
   readonly isContinuation?: (id: number) => boolean;
+  /** What is selected together: units (the default), n-grams or spans of units. */
+  readonly selection?: MaskSelection;
   /** Static masking: only so many different masks of each example, visit v using mask v mod `staticMasks`. */
   readonly staticMasks?: number;
 }
@@ -87,6 +90,8 @@ function checkOptions(options: MaskingOptions): void {
     if (!(share >= 0 && share <= 1))
       throw new ArgumentError(`masking: ${name} must lie in 0..1, got ${share}`);
   }
+  if (options.selection !== undefined && options.selection.kind !== "units")
+    runLengthWeights(options.selection);
   if (masked + kept > 1 + 1e-9) {
     throw new ArgumentError(`masking: maskedShare ${masked} and keptShare ${kept} exceed 1 together`);
   }
@@ -139,21 +144,22 @@ export function maskExample(
   const visit = options.staticMasks === undefined ? key.visit : key.visit % options.staticMasks;
   const random = hashRandom(options.seed, key.example, visit);
   const quota = predictionCount(ids.length, options.maxPredictions, selectedShare);
-  const units = selectableUnits(ids, options);
-  shuffle(units, random);
-  const positions: number[] = [];
-  for (const unit of units) {
-    if (positions.length === quota) break;
-    if (positions.length + unit.length <= quota) positions.push(...unit);
-  }
-  positions.sort((a, b) => a - b);
+  const selection = options.selection ?? { kind: "units" };
+  const groups = selectGroups(selectableUnits(ids, options), quota, selection, random);
+  groups.sort((a, b) => a[0] - b[0]);
+  const positions = groups.flat();
   const inputIds = Int32Array.from(ids);
   const labels = positions.map((position) => ids[position]);
-  for (const position of positions) {
-    // Two draws each, used or not: one position's fate does not move the draws of the next.
-    const [fate, replacement] = [random.uniform(), random.below(options.vocabSize)];
-    if (fate < maskedShare) inputIds[position] = options.maskTokenId;
-    else if (fate >= maskedShare + keptShare) inputIds[position] = replacement;
+  for (const group of groups) {
+    let shared: number | undefined;
+    for (const position of group) {
+      // Two draws each, used or not: one position's fate does not move the draws of the next.
+      const [own, replacement] = [random.uniform(), random.below(options.vocabSize)];
+      shared ??= own;
+      const fate = selection.kind === "spans" ? shared : own;
+      if (fate < maskedShare) inputIds[position] = options.maskTokenId;
+      else if (fate >= maskedShare + keptShare) inputIds[position] = replacement;
+    }
   }
   return { inputIds, positions, labels };
 }

@@ -196,7 +196,7 @@ describe("parity", () => {
   });
 
   it("fails what does not, and says where", async () => {
-    const { status, lines, summary } = await parity(folder, "--only", "wrong");
+    const { status, lines, summary } = await parity(folder, "--device", "reference", "--only", "wrong");
     const found = new Map(lines.map((line) => [line.case, line]));
     expect(lines.every(({ ok }) => ok === false)).toBe(true);
     const name = "grad.encoder.layer.0.attention.self.query.weight";
@@ -218,7 +218,7 @@ describe("parity", () => {
 
   it("writes what the model gave", async () => {
     const dump = join(folder, "dump");
-    await parity(folder, "--only", "good-masked", "--dump", dump);
+    await parity(folder, "--device", "reference", "--only", "good-masked", "--dump", dump);
     const { tensors } = parseSafetensors(await readFile(join(dump, "good-masked.safetensors")));
     const names = [...tensors.keys()];
     expect(names).toContain("out.loss");

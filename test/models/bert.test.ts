@@ -372,7 +372,7 @@ describe("BertConfig", () => {
     [{ vocab_size: "9" }, 'vocab_size is "9", wanted an integer of at least 1'],
     [{ hidden_act: "sine" }, 'hidden_act is "sine"'],
     [{ hidden_dropout_prob: 2 }, "hidden_dropout_prob is 2, wanted a probability"],
-    [{ position_embedding_type: "relative_key" }, "position_embedding_type"],
+    [{ position_embedding_type: "relative" }, "position_embedding_type"],
     [{ add_cross_attention: true }, "add_cross_attention"],
     [{ pad_token_id: 30522 }, "pad_token_id"],
     [[], "no object"],

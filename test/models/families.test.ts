@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { currentEngine } from "../../src/engine/current.ts";
 import { ArgumentError, IndexOutOfRangeError, ShapeError, StateDictError } from "../../src/graph/errors.ts";
 import type { SafetensorsEntry } from "../../src/io/index.ts";
 import {
@@ -114,6 +115,7 @@ describe.each(modelClasses.map(({ name, modelType }) => [name, modelType]))("%s"
     loss.backward();
     expect(loss.shape).toEqual([]);
     expect(Number.isFinite(await loss.item())).toBe(true);
+    currentEngine().settleGradients(model.parameters().map(({ cell }) => cell));
     for (const [parameter, { grad }] of model.namedParameters()) {
       const gradient = await grad?.data();
       expect(gradient?.every(Number.isFinite), parameter).toBe(true);

@@ -167,9 +167,9 @@ class Fuser {
       this.#groups.findLast((candidate) => sameLoops(candidate.template, template) && this.#canReduceIn(input, candidate)) ??
       this.#newGroup(template);
     // What feeds the reduction is computed in its loops too, once, if nobody else does: several passes may read it.
+    this.#externalise(input, group);
     this.#depend(group, input);
     for (const base of basesOf(input)) this.#adopt(base, input, group);
-    this.#externalise(input, group);
     this.#home.set(output, group);
     group.members.add(output);
     this.#noteDepth(node, group);
@@ -337,13 +337,13 @@ class Fuser {
       if (seen.has(part)) return;
       seen.add(part);
       if (this.#isInput(part)) return;
-      const group = this.#owner.get(part) ?? this.#home.get(part);
-      if (group) {
-        found.add(group);
-        return;
-      }
-      if (reader) this.#noteInlined(part, reader);
-      part.node.inputs.forEach(visit);
+      const owner = this.#owner.get(part);
+      const home = this.#home.get(part);
+      const group = owner ?? home;
+      if (group) found.add(group);
+      else if (reader) this.#noteInlined(part, reader);
+      // What a group computes without storing it is computed again by others, from what lies below.
+      if (owner === undefined) part.node.inputs.forEach(visit);
     };
     visit(value);
     return found;

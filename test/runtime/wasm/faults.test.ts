@@ -46,6 +46,18 @@ describe("fusion", () => {
     await exact(a, left, b.neg(b.matmul(c, b.permute(c, [1, 0]))));
   });
 
+  it("knows what lies below a value that is computed again instead of stored", async () => {
+    const x = leaf([11, 5]);
+    const negative = b.neg(x);
+    const again = b.neg(negative);
+    const largest = b.reduce("max", x, [0]);
+    const count = b.sum(b.cast(b.eq(x, largest), "f32"), [0]);
+    const product = b.neg(b.reduce("max", b.mul(again, b.full([], "f32", 0.5)), [1]));
+    const wide = b.add(product, again);
+    const scaled = b.mul(wide, b.sum(wide, [0]));
+    await exact(b.add(b.eq(x, largest), count), scaled, negative);
+  });
+
   it("adopts no operand into a row that waits for a reduction of it", async () => {
     const x = leaf([9, 4]);
     const base = b.add(x, x);
