@@ -31,7 +31,7 @@ export interface TrainOptions extends SizeOptions, RunOptions {
 }
 
 /** Steps that a training takes by default. */
-const defaultSteps = 1200;
+const defaultSteps = 1000;
 
 export function addSizeOptions(command: Command): Command {
   return command

@@ -81,9 +81,17 @@ export async function readCase(folder: string, name: string): Promise<ModelCase>
   const model = await readModelFolder(path);
   const text = await readTextFile(join(path, descriptionName), "a description of a case, a JSON object");
   // Whoever made the fixtures made the fields; a wrong one shows as a case that fails.
-  const description = parseJsonObject(text, join(path, descriptionName)) as unknown as CaseDescription;
+  const description = parseJsonObject(
+    withoutNaN(text),
+    join(path, descriptionName),
+  ) as unknown as CaseDescription;
   const bytes = await readFileBytes(join(path, "case.safetensors"), "the case's tensors");
   return { name, description, tensors: parseSafetensors(bytes).tensors, model };
+}
+
+/** Python writes numbers that JSON does not know; an unknown noise is null. */
+function withoutNaN(text: string): string {
+  return text.replace(/(:\s*)(NaN|-?Infinity)\b/g, "$1null");
 }
 
 /** The operator cases of a group: name and operator of each. */
@@ -92,7 +100,7 @@ export async function readOperatorCases(
   group: string,
 ): Promise<readonly { readonly name: string; readonly op: string }[]> {
   const path = join(folder, `${group}.json`);
-  const { cases } = parseJsonObject(await readTextFile(path, "a group of operator cases"), path);
+  const { cases } = parseJsonObject(withoutNaN(await readTextFile(path, "a group of operator cases")), path);
   if (!Array.isArray(cases)) throw new FileFormatError(`${path}: expected "cases", an array`);
   return cases as unknown as { readonly name: string; readonly op: string }[];
 }

@@ -7,7 +7,7 @@ import { path } from "./arguments.ts";
 import { type DeviceName, deviceNames, onDevice } from "./devices.ts";
 import { isUsersError } from "./errors.ts";
 import { type CaseResult, classNamesOf, classOf, type Results, runCase } from "./parityCase.ts";
-import { listCases, type ModelCase, readCase, readOperatorCases } from "./parityFiles.ts";
+import { listCases, readCase, readOperatorCases } from "./parityFiles.ts";
 import { print, printJson, type Terminal } from "./terminal.ts";
 
 interface ParityOptions {
@@ -73,7 +73,7 @@ async function compareAll(
 ): Promise<void> {
   const { models, operators } = await listCases(folder, options.only);
   if (options.dump !== undefined) await mkdir(options.dump, { recursive: true });
-  for (const name of models) report(await compareOne(await readCase(folder, name), options));
+  for (const name of models) report(await compareOne(folder, name, options));
   for (const group of operators) {
     for (const { name, op } of await readOperatorCases(folder, group)) {
       report({ case: `${group}/${name}`, skipped: `operator ${op}` });
@@ -81,19 +81,21 @@ async function compareAll(
   }
 }
 
-async function compareOne(given: ModelCase, { device, dump }: ParityOptions): Promise<Result> {
-  const known = classOf(given);
-  if (known === undefined) return { case: given.name, skipped: `class ${classNamesOf(given)[0]}` };
+async function compareOne(folder: string, name: string, { device, dump }: ParityOptions): Promise<Result> {
   const results: Results = new Map();
   try {
+    const given = await readCase(folder, name);
+    const known = classOf(given);
+    if (known === undefined) return { case: name, skipped: `class ${classNamesOf(given)[0]}` };
     return await onDevice(device, 0, () => runCase(given, known, results));
   } catch (error) {
     // A case that cannot run says so in its line; the others go on. Errors of the program show where they come from.
     if (!(error instanceof Error)) throw error;
     const text = error instanceof FusegradError ? error.message : (error.stack ?? error.message);
-    return { case: given.name, ok: false, error: text };
+    return { case: name, ok: false, error: text };
   } finally {
-    if (dump !== undefined)
-      await writeFile(join(dump, `${given.name}.safetensors`), serializeSafetensors(results));
+    if (dump !== undefined && results.size > 0) {
+      await writeFile(join(dump, `${name}.safetensors`), serializeSafetensors(results));
+    }
   }
 }

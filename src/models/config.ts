@@ -60,7 +60,7 @@ export class ConfigReader {
     return typeof value === "boolean" ? value : this.fail(name, "true or false");
   }
 
-  /** A number, or null where the file says null or nothing. */
+  /** A probability, or null where the file says null or nothing. */
   optionalProbability(name: string): number | null {
     return this.#fields[name] == null ? null : this.probability(name, 0);
   }

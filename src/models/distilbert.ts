@@ -28,6 +28,8 @@ export interface DistilBertConfig {
   readonly attention_dropout: number;
   readonly activation: HiddenActivation;
   readonly initializer_range: number;
+  /** Whether positions are those of the Transformer, and not trained. */
+  readonly sinusoidal_pos_embds: boolean;
   readonly qa_dropout: number;
   readonly seq_classif_dropout: number;
   readonly pad_token_id: number | null;
@@ -42,9 +44,6 @@ export interface DistilBertConfig {
  */
 function from(json: unknown): DistilBertConfig {
   const reader = new ConfigReader("DistilBertConfig", json);
-  if (reader.boolean("sinusoidal_pos_embds", false)) {
-    reader.fail("sinusoidal_pos_embds", "false: positions are learnt here");
-  }
   const config: DistilBertConfig = {
     vocab_size: reader.integer("vocab_size", 30522),
     max_position_embeddings: reader.integer("max_position_embeddings", 512),
@@ -56,6 +55,7 @@ function from(json: unknown): DistilBertConfig {
     attention_dropout: reader.probability("attention_dropout", 0.1),
     activation: reader.choice("activation", hiddenActivationNames, "gelu"),
     initializer_range: reader.number("initializer_range", 0.02),
+    sinusoidal_pos_embds: reader.boolean("sinusoidal_pos_embds", false),
     qa_dropout: reader.probability("qa_dropout", 0.1),
     seq_classif_dropout: reader.probability("seq_classif_dropout", 0.2),
     pad_token_id: reader.optionalInteger("pad_token_id", 0),
@@ -105,7 +105,7 @@ export const distilBertCheckpoint: CheckpointRules = {
   tied: [["vocab_projector.weight", "distilbert.embeddings.word_embeddings.weight"]],
 };
 
-const spec: EncoderSpec = {
+const learntSpec: EncoderSpec = {
   prefix: "distilbert",
   names: { layers: "transformer.layer" },
   layerNames: {
@@ -124,6 +124,7 @@ const spec: EncoderSpec = {
 /** The encoder that all DistilBERTs share. */
 export class DistilBertModel extends EncoderModel<DistilBertConfig> {
   constructor(config: DistilBertConfig, options: CreateOptions = {}) {
+    const spec = { ...learntSpec, sinusoidalPositions: config.sinusoidal_pos_embds };
     super(config, encoderOf(config), spec, options);
   }
 }

@@ -1,6 +1,7 @@
 import { binaryCrossEntropyWithLogits } from "../nn/functional/index.ts";
 import type { CreateOptions } from "../tensor/create.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
+import { type HiddenActivation, hiddenActivationNames } from "./activation.ts";
 import { bertLayerNames, classifierDropout } from "./bert.ts";
 import type { CheckpointRules } from "./checkpoint.ts";
 import { ConfigReader } from "./config.ts";
@@ -11,6 +12,7 @@ import {
   HeadModel,
   type LabelledInputs,
   MaskedLM,
+  MultipleChoiceModel,
   QuestionAnswerer,
   SequenceClassifier,
   type TaskOutput,
@@ -25,6 +27,9 @@ import { Classifier, LanguageModelHead } from "./heads.ts";
 export interface ElectraConfig extends EncoderConfig {
   /** Width of the tables, which generator and discriminator share. */
   readonly embedding_size: number;
+  /** Of the summary that scores a continuation. */
+  readonly summary_activation: HiddenActivation;
+  readonly summary_last_dropout: number;
 }
 
 /**
@@ -40,7 +45,13 @@ function from(json: unknown): ElectraConfig {
     intermediate_size: 1024,
     pad_token_id: 0,
   });
-  return { ...shared, embedding_size: reader.integer("embedding_size", 128) };
+  reader.choice("summary_type", ["first"], "first");
+  return {
+    ...shared,
+    embedding_size: reader.integer("embedding_size", 128),
+    summary_activation: reader.choice("summary_activation", hiddenActivationNames, "gelu"),
+    summary_last_dropout: reader.probability("summary_last_dropout", 0.1),
+  };
 }
 
 export const ElectraConfig = {
@@ -145,6 +156,20 @@ export class ElectraForTokenClassification extends TokenClassifier<ElectraModel>
     super(base, new Classifier(config, labelCount(config), { ...options, dropout }), {
       "head.output": "classifier",
     });
+  }
+}
+
+/** The likeliest continuation, by a score of its first token's summary. */
+export class ElectraForMultipleChoice extends MultipleChoiceModel<ElectraModel> {
+  constructor(config: ElectraConfig, options: CreateOptions = {}) {
+    const base = new ElectraModel(config, options);
+    const head = new Classifier(config, 1, {
+      ...options,
+      dense: config.summary_activation,
+      dropout: config.summary_last_dropout,
+      dropInput: false,
+    });
+    super(base, head, { "head.dense": "sequence_summary.summary", "head.output": "classifier" });
   }
 }
 

@@ -1,5 +1,5 @@
 import { ArgumentError, IndexOutOfRangeError, ShapeError } from "../graph/errors.ts";
-import { formatShape, sameShape } from "../graph/shape.ts";
+import { formatShape, type Shape, sameShape } from "../graph/shape.ts";
 import { MultiHeadAttention } from "../nn/attention.ts";
 import { Dropout } from "../nn/dropout.ts";
 import { Embedding } from "../nn/embedding.ts";
@@ -8,7 +8,7 @@ import { LayerNorm } from "../nn/layerNorm.ts";
 import { Linear } from "../nn/linear.ts";
 import { allOf, causalMask, paddingMask } from "../nn/masks.ts";
 import { Module } from "../nn/module.ts";
-import { arange, type CreateOptions } from "../tensor/create.ts";
+import { arange, type CreateOptions, tensor } from "../tensor/create.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
 import { hiddenActivations } from "./activation.ts";
 import type { EncoderConfig } from "./encoderConfig.ts";
@@ -32,6 +32,8 @@ export interface EncoderSpec {
   readonly shared?: { readonly groups: number; readonly layers: number; readonly names: Names };
   /** Positions count from `pad_token_id` + 1, tokens that are not padding only. */
   readonly positionsAfterPadding?: boolean;
+  /** Positions start as those of the Transformer, and are not trained. */
+  readonly sinusoidalPositions?: boolean;
   /** Whether the family has a pooler. */
   readonly pooler: boolean;
 }
@@ -82,6 +84,7 @@ export function norm(width: number, config: EncoderConfig, options: CreateOption
 /** Token + position + segment embedding, normalised; BERT, section 3 and figure 2. */
 class Embeddings extends Module {
   readonly token: Embedding;
+  /** Kept, but not used, by models that look up distances instead. */
   readonly position: Embedding;
   readonly segment: Embedding | undefined;
   readonly norm: LayerNorm;
@@ -104,11 +107,10 @@ class Embeddings extends Module {
     const width = spec.embeddingWidth ?? config.hidden_size;
     const padded = { ...table, paddingIdx: config.pad_token_id ?? undefined };
     this.token = new Embedding(config.vocab_size, width, padded);
-    this.position = new Embedding(
-      config.max_position_embeddings,
-      width,
-      spec.positionsAfterPadding ? padded : table,
-    );
+    this.position = new Embedding(config.max_position_embeddings, width, {
+      ...(spec.positionsAfterPadding ? padded : table),
+      ...(spec.sinusoidalPositions && { weightInit: sinusoids }),
+    });
     this.segment =
       config.type_vocab_size > 0 ? new Embedding(config.type_vocab_size, width, table) : undefined;
     this.norm = norm(width, config, options);
@@ -124,12 +126,16 @@ class Embeddings extends Module {
     const tokens = this.token.forward(inputIds);
     // Without segments every token is of segment 0.
     const segments = tokenTypeIds ? this.segment?.forward(tokenTypeIds) : this.segment?.weight.slice([0, 1]);
-    const positions = positionIds ? this.position.forward(positionIds) : this.#usualPositions(inputIds);
-    const sum = (segments ? tokens.add(segments) : tokens).add(positions);
+    let sum = segments ? tokens.add(segments) : tokens;
+    if (this.#absolute) {
+      const positions = this.#positions(inputIds, positionIds);
+      sum = sum.add(this.#spec.sinusoidalPositions ? positions.detach() : positions);
+    }
     return this.dropout.forward(this.norm.forward(sum));
   }
 
-  #usualPositions(inputIds: Tensor): Tensor {
+  #positions(inputIds: Tensor, positionIds: Tensor | undefined): Tensor {
+    if (positionIds) return this.position.forward(positionIds);
     const [, length] = inputIds.shape;
     const { paddingIdx } = this.position;
     const first = paddingIdx === undefined ? 0 : paddingIdx + 1;
@@ -145,6 +151,17 @@ class Embeddings extends Module {
       ? this.position.weight.slice([0, length])
       : this.position.forward(positionsAfterPadding(inputIds, paddingIdx));
   }
+}
+
+/** sin and cos in turn of position / 10000^(2 pair / width). Vaswani et al. (2017), section 3.5. */
+function sinusoids(shape: Shape, options?: CreateOptions): Tensor {
+  const [rows, width] = shape;
+  const values = Float64Array.from({ length: rows * width }, (_, i) => {
+    const [row, column] = [Math.floor(i / width), i % width];
+    const angle = row / 10000 ** ((2 * Math.floor(column / 2)) / width);
+    return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+  });
+  return tensor(values, { dtype: "f32", ...options, shape });
 }
 
 /** [B, T]: the padding token's id at padding, and its successors at the other tokens in turn. */
@@ -163,7 +180,11 @@ function attentionOf(config: EncoderConfig, options: CreateOptions): MultiHeadAt
   const shared = { dropout: config.attention_probs_dropout_prob, ...startOf(config), ...options };
   if (positions === "absolute") return new MultiHeadAttention(width, heads, shared);
   const keys = positions === "relative_key_query";
-  return new RelativeAttention(width, heads, { maxPositions: config.max_position_embeddings, keys, ...shared });
+  return new RelativeAttention(width, heads, {
+    maxPositions: config.max_position_embeddings,
+    keys,
+    ...shared,
+  });
 }
 
 /** A Transformer block: self-attention and a feed-forward network, each with residual and then LayerNorm (post-norm). */

@@ -4,6 +4,7 @@ import { crossEntropy } from "../nn/functional/index.ts";
 import { Module } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { EncoderInputs, EncoderModel, EncoderOutput, Names } from "./encoder.ts";
+import type { ProblemType } from "./encoderConfig.ts";
 import {
   atPositions,
   type Classifier,
@@ -115,31 +116,24 @@ function summaryOf(output: EncoderOutput): Tensor {
 
 /** Classifies sequences, or rates them; see `sequenceLoss`. */
 export class SequenceClassifier<Base extends EncoderModel> extends HeadModel<Base, Classifier> {
+  /** What the labels are; null where they tell themselves. */
+  protected get problem(): ProblemType | null {
+    return this.base.encoder.problem_type;
+  }
+
   /** logits are [B, classes]. */
   forward(inputIds: Tensor, inputs: LabelledInputs = {}): TaskOutput {
     const output = this.base.forward(inputIds, inputs);
     const logits = this.head.forward(summaryOf(output));
     const { labels } = inputs;
-    return {
-      ...output,
-      logits,
-      loss: labels && sequenceLoss(logits, labels, this.base.encoder.problem_type),
-    };
+    return { ...output, logits, loss: labels && sequenceLoss(logits, labels, this.problem) };
   }
 }
 
-/** Classifies sequences by one of two or more classes, whatever the configuration says. */
-export class PairClassifier<Base extends EncoderModel> extends HeadModel<Base, Classifier> {
-  /** logits are [B, classes], labels [B]. */
-  forward(inputIds: Tensor, inputs: LabelledInputs = {}): TaskOutput {
-    const output = this.base.forward(inputIds, inputs);
-    const logits = this.head.forward(summaryOf(output));
-    const { labels } = inputs;
-    return {
-      ...output,
-      logits,
-      loss: labels && sequenceLoss(logits, labels, "single_label_classification"),
-    };
+/** Classifies sequences by labels [B] that are classes, whatever the configuration says. */
+export class PairClassifier<Base extends EncoderModel> extends SequenceClassifier<Base> {
+  protected override get problem(): ProblemType {
+    return "single_label_classification";
   }
 }
 

@@ -92,7 +92,9 @@ export function atPositions(hidden: Tensor, positions: Tensor | undefined): Tens
   if (positions === undefined) return hidden;
   const [batch, , width] = hidden.shape;
   if (positions.ndim !== 2 || positions.shape[0] !== batch) {
-    throw new ShapeError(`masked positions ${formatShape(positions.shape)}, wanted [${batch}, P]`);
+    throw new ShapeError(
+      `language model: masked positions ${formatShape(positions.shape)}, wanted [${batch}, P]`,
+    );
   }
   return hidden.gather(1, positions.unsqueeze(2).expand([batch, positions.shape[1], width]));
 }
@@ -102,7 +104,7 @@ export function tokenLoss(logits: Tensor, labels: Tensor): Tensor {
   const [batch, length, classes] = logits.shape;
   if (!sameShape(labels.shape, [batch, length])) {
     throw new ShapeError(
-      `labels ${formatShape(labels.shape)} for predictions at ${formatShape([batch, length])}`,
+      `loss: labels ${formatShape(labels.shape)} for predictions at ${formatShape([batch, length])}`,
     );
   }
   return crossEntropy(logits.reshape([batch * length, classes]), labels.reshape([batch * length]));
@@ -110,7 +112,7 @@ export function tokenLoss(logits: Tensor, labels: Tensor): Tensor {
 
 /** Mean cross-entropy of each token's logits [B, T, C] against the next of the labels [B, T]. */
 export function nextTokenLoss(logits: Tensor, labels: Tensor): Tensor {
-  if (labels.ndim !== 2) throw new ShapeError(`labels ${formatShape(labels.shape)}, wanted [B, T]`);
+  if (labels.ndim !== 2) throw new ShapeError(`loss: labels ${formatShape(labels.shape)}, wanted [B, T]`);
   const length = logits.shape[1];
   return tokenLoss(logits.narrow(1, 0, length - 1), labels.narrow(1, 1, labels.shape[1] - 1));
 }

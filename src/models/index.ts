@@ -42,6 +42,7 @@ export {
   ElectraConfig,
   ElectraForCausalLM,
   ElectraForMaskedLM,
+  ElectraForMultipleChoice,
   ElectraForPreTraining,
   ElectraForQuestionAnswering,
   ElectraForSequenceClassification,

@@ -110,6 +110,7 @@ export const modelClasses: readonly ModelClass[] = [
       ElectraForSequenceClassification: electra.ElectraForSequenceClassification,
       ElectraForTokenClassification: electra.ElectraForTokenClassification,
       ElectraForQuestionAnswering: electra.ElectraForQuestionAnswering,
+      ElectraForMultipleChoice: electra.ElectraForMultipleChoice,
     },
   }),
   ...classesOf({

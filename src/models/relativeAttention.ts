@@ -1,4 +1,5 @@
-import { MultiHeadAttention, type MultiHeadAttentionOptions, type AttendOptions } from "../nn/attention.ts";
+import { IndexOutOfRangeError } from "../graph/errors.ts";
+import { type AttendOptions, MultiHeadAttention, type MultiHeadAttentionOptions } from "../nn/attention.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { type AttentionResult, scaledDotProductAttention } from "../nn/functional/index.ts";
 import { arange } from "../tensor/create.ts";
@@ -59,6 +60,11 @@ export class RelativeAttention extends MultiHeadAttention {
   /** [T, T, d]: the vector of the distance i - j at [i, j]. */
   #distances(x: Tensor): Tensor {
     const [, length] = x.shape;
+    if (length > this.#maxPositions) {
+      throw new IndexOutOfRangeError(
+        `attention: ${length} tokens, but max_position_embeddings is ${this.#maxPositions}; cut the sequence`,
+      );
+    }
     const at = arange(0, length, 1, { device: x.device });
     const distance = at.unsqueeze(1).sub(at.unsqueeze(0));
     return this.distance.forward(distance.add(this.#maxPositions - 1));

@@ -21,7 +21,6 @@ const functionErrors: Readonly<Record<string, readonly [ulps: number, atol: numb
   log: [4, 2 ** -21],
   sqrt: [3, 0],
   rsqrt: [4, 0],
-  reciprocal: [3, 0],
   sin: [4, 2 ** -20],
   cos: [4, 2 ** -20],
   tanh: [8, 2 ** -22],
@@ -70,7 +69,7 @@ function withRange(value: Value, bound: Value): Value {
 function rounded(result: Value, carried: Value, ulps = 1): Value {
   const fits = b.eq(wide(b.cast(result, "f32")), wide(result));
   const exact = b.logicalAnd(isZero(carried), fits);
-  return b.where(exact, none, b.add(carried, scaled(magnitude(result), ulps * U)));
+  return b.where(exact, none, b.add(carried, b.add(scaled(magnitude(result), ulps * U), number(TINY))));
 }
 
 /** How far a function that only rises or only falls may move when its operand does. */
@@ -189,12 +188,12 @@ function elementwiseBound(original: Node, output: Value, errors: readonly Value[
     case "erf":
     case "rsqrt": {
       const [ulps, atol] = functionErrors[node.op];
-      return b.add(b.add(monotone(apply, x, ex), scaled(magnitude(output), ulps * U)), number(atol));
+      return b.add(b.add(monotone(apply, x, ex), scaled(magnitude(output), ulps * U)), number(atol + TINY));
     }
     case "sin":
     case "cos": {
       const [ulps, atol] = functionErrors[node.op];
-      return b.add(b.add(ex, scaled(magnitude(output), ulps * U)), number(atol));
+      return b.add(b.add(ex, scaled(magnitude(output), ulps * U)), number(atol + TINY));
     }
     case "reciprocal":
       return rounded(output, quotientBound(number(1), none, x, ex), 3);

@@ -24,8 +24,18 @@ const BYTE_OF: ReadonlyMap<string, number> = new Map(
 );
 
 // White space is Unicode's, as in the Rust library; JavaScript's \s has U+FEFF and lacks U+0085.
-const GPT2_WORD =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+const GPT2_WORD = new RegExp(
+  [
+    "'s|'t|'re|'ve|'m|'ll|'d",
+    " ?\\p{L}+",
+    " ?\\p{N}+",
+    " ?[^\\p{White_Space}\\p{L}\\p{N}]+",
+    // A run of white space leaves its last character to the word after it.
+    "\\p{White_Space}+(?!\\P{White_Space})",
+    "\\p{White_Space}+",
+  ].join("|"),
+  "gu",
+);
 
 /** The bytes of `text` in UTF-8, each as its character. An unpaired surrogate becomes U+FFFD. */
 function toByteCharacters(text: string): string {
@@ -36,7 +46,10 @@ function toByteCharacters(text: string): string {
 
 /** Settings of {@link ByteLevelPreTokenizer}. */
 export interface ByteLevelOptions {
-  /** Put a space before a text that does not start with one, so that its first word is like any other. Default true. */
+  /**
+   * Put a space before a text that does not start with one, so that its first word is like any other. Default
+   * true.
+   */
   readonly addPrefixSpace?: boolean;
   /** Cut into GPT-2's words; otherwise each text is one word. Default true. */
   readonly useRegex?: boolean;
@@ -79,8 +92,8 @@ export class ByteLevelPreTokenizer implements PreTokenizer {
 
 /**
  * Text of byte-level tokens, equal to Hugging Face's `ByteLevel` decoder: their characters as the bytes they
- * stand for. A token with a character that stands for no byte is taken as text. Bytes that are no UTF-8, as at
- * the end of a cut sequence, become U+FFFD.
+ * stand for. A token with a character that stands for no byte is taken as text. Bytes that are no UTF-8, as
+ * at the end of a cut sequence, become U+FFFD.
  */
 export class ByteLevelDecoder implements Decoder {
   decode(tokens: readonly string[]): string {

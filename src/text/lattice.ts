@@ -15,10 +15,9 @@ export class PieceTrie {
   /** Id of the piece that ends at a node, or -1. */
   readonly #ids: number[] = [-1];
 
-  /** @param pieces The pieces in the order of their ids; those that `isMatched` refuses are left out. */
-  constructor(pieces: readonly string[], isMatched: (id: number) => boolean = () => true) {
+  /** @param pieces The pieces in the order of their ids. */
+  constructor(pieces: readonly string[]) {
     for (const [id, piece] of pieces.entries()) {
-      if (!isMatched(id)) continue;
       let node = 0;
       for (const codePoint of codePointsOf(piece)) {
         const key = node * CODE_POINTS + codePoint;
@@ -44,7 +43,9 @@ export class PieceTrie {
   }
 }
 
-/** Every way to cut a word: arc k is piece `ids[k]` from `starts[k]` to `ends[k]`, arcs ascending by start. */
+/**
+ * Every way to cut a word: arc k is piece `ids[k]` from `starts[k]` to `ends[k]`, arcs ascending by start.
+ */
 export interface Lattice {
   /** Number of code points. */
   readonly length: number;
@@ -134,7 +135,7 @@ function logAdd(a: number, b: number): number {
 }
 
 /** [length + 1] ln of the summed probability, each raised to `alpha`, of all cuts up to each place. */
-export function forwardScores(lattice: Lattice, alpha = 1): Float64Array {
+function forwardScores(lattice: Lattice, alpha = 1): Float64Array {
   const { length, starts, ends, scores } = lattice;
   const forward = new Float64Array(length + 1).fill(Number.NEGATIVE_INFINITY);
   forward[0] = 0;

@@ -60,7 +60,8 @@ const BATCHES_KEY = 0x62617463;
  * counts the examples consumed since the start, so that training resumes to the example.
  *
  * ```ts
- * const buckets = new LengthBuckets(examples, { lengths: [32, 64, 128], size: { kind: "tokens", tokens: 4096 }, seed });
+ * const size = { kind: "tokens", tokens: 4096 } as const;
+ * const buckets = new LengthBuckets(examples, { lengths: [32, 64, 128], size, seed });
  * const { batch, nextPosition } = buckets.batchFrom(position);
  * const masked = maskBatch(batch, batch.indices, batch.visits, masking);
  * ```
@@ -107,7 +108,8 @@ export class LengthBuckets {
       const bucket = lengths.findIndex((length) => examples.lengths[index] <= length);
       if (bucket === -1) {
         throw new ArgumentError(
-          `LengthBuckets: example ${index} has ${examples.lengths[index]} tokens and fits no bucket of [${lengths}]`,
+          `LengthBuckets: example ${index} has ${examples.lengths[index]} tokens and fits no bucket ` +
+            `of [${lengths}]`,
         );
       }
       members[bucket].push(index);
@@ -125,7 +127,10 @@ export class LengthBuckets {
     );
   }
 
-  /** Batch number `step`, of epoch floor(step / stepsPerEpoch). @throws ArgumentError for a step that is no index. */
+  /**
+   * Batch number `step`, of epoch floor(step / stepsPerEpoch). @throws ArgumentError for a step that is no
+   * index.
+   */
   batchAt(step: number): BucketBatch {
     if (!Number.isSafeInteger(step) || step < 0) {
       throw new ArgumentError(`LengthBuckets.batchAt: step must be an integer of at least 0, got ${step}`);

@@ -59,8 +59,8 @@ export class MetaspacePreTokenizer extends Metaspace implements PreTokenizer {
 }
 
 /**
- * Joins tokens and turns "▁" back into spaces, equal to Hugging Face's `Metaspace` decoder: those of the first
- * token are dropped, unless nothing is ever put in front.
+ * Joins tokens and turns "▁" back into spaces, equal to Hugging Face's `Metaspace` decoder: those of the
+ * first token are dropped, unless nothing is ever put in front.
  */
 export class MetaspaceDecoder extends Metaspace implements Decoder {
   decode(tokens: readonly string[]): string {

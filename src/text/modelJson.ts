@@ -47,7 +47,9 @@ export function readModel(section: Section): TokenModel {
   }
 }
 
-/** Refuses a setting that changes what the model does, unless it has one of the values that change nothing. */
+/**
+ * Refuses a setting that changes what the model does, unless it has one of the values that change nothing.
+ */
 function refuseUnless(section: Section, key: string, neutral: readonly unknown[]): void {
   const value = section.value(key);
   if (value === undefined || neutral.includes(value)) return;

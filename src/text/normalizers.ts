@@ -4,7 +4,9 @@ import type { JsonObject, Normalizer } from "./components.ts";
 /** Unicode's normalization forms. */
 export type UnicodeForm = "NFC" | "NFD" | "NFKC" | "NFKD";
 
-/** One of Unicode's normalization forms, by the engine's tables; Hugging Face's `NFC`, `NFD`, `NFKC`, `NFKD`. */
+/**
+ * One of Unicode's normalization forms, by the engine's tables; Hugging Face's `NFC`, `NFD`, `NFKC`, `NFKD`.
+ */
 export class UnicodeNormalizer implements Normalizer {
   readonly form: UnicodeForm;
 

@@ -34,8 +34,8 @@ function sentenceParts(documents: readonly Document[], room: number): number[][]
 }
 
 /**
- * Packs whole sentences, in their order, into examples `<s> ... </s>` of at most T tokens: a sentence that does
- * not fit starts the next example. Only a sentence longer than an example is cut.
+ * Packs whole sentences, in their order, into examples `<s> ... </s>` of at most T tokens: a sentence that
+ * does not fit starts the next example. Only a sentence longer than an example is cut.
  *
  * Source: Liu et al., RoBERTa (1907.11692), section 4.2.
  *

@@ -29,8 +29,8 @@ export interface RobertaTokenizerOptions {
   /** Put a space before the text, so that its first word is like any other. Default false, as in RoBERTa. */
   readonly addPrefixSpace?: boolean;
   /**
-   * Tokens recognised in raw text. Default <s>, <pad>, </s>, <unk> and <mask>. `<s>` and `</s>` are needed for
-   * the template; `<mask>` takes the space on its left along.
+   * Tokens recognised in raw text. Default <s>, <pad>, </s>, <unk> and <mask>. `<s>` and `</s>` are needed
+   * for the template; `<mask>` takes the space on its left along.
    */
   readonly specialTokens?: readonly string[];
 }
@@ -38,8 +38,8 @@ export interface RobertaTokenizerOptions {
 /** Settings of `Tokenizer.albert`. */
 export interface AlbertTokenizerOptions extends AlbertNormalizerOptions {
   /**
-   * Tokens recognised in raw text. Default <pad>, <unk>, [CLS], [SEP] and [MASK]. `[CLS]` and `[SEP]` are needed
-   * for the template, `<unk>` for the model.
+   * Tokens recognised in raw text. Default <pad>, <unk>, [CLS], [SEP] and [MASK]. `[CLS]` and `[SEP]` are
+   * needed for the template, `<unk>` for the model.
    */
   readonly specialTokens?: readonly string[];
 }

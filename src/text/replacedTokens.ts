@@ -38,8 +38,8 @@ const REPLACEMENT_KEY = 0x7265706c;
  * alone.
  *
  * @param logits [B, P, V]. @returns [B, P] token ids; -100 in unused slots.
- * @throws ShapeError when the sizes do not fit together; ArgumentError for a temperature that is not positive,
- * or logits of a used slot that are NaN or all minus infinity.
+ * @throws ShapeError when the sizes do not fit together; ArgumentError for a temperature that is not
+ * positive, or logits of a used slot that are NaN or all minus infinity.
  */
 export function sampleReplacements(
   logits: ArrayLike<number>,
@@ -109,7 +109,8 @@ export function replaceTokens(batch: MaskedBatch, sampled: ArrayLike<number>): R
   const { batchSize, sequenceLength, maxPredictions, attentionMask } = batch;
   if (sampled.length !== batchSize * maxPredictions) {
     throw new ShapeError(
-      `replaceTokens: ${sampled.length} sampled ids do not fit a batch of [${batchSize}, ${maxPredictions}] slots`,
+      `replaceTokens: ${sampled.length} sampled ids do not fit a batch of ` +
+        `[${batchSize}, ${maxPredictions}] slots`,
     );
   }
   const inputIds = batch.inputIds.map((id, i) =>

@@ -7,8 +7,8 @@ export interface RobertaProcessingOptions {
 }
 
 /**
- * RoBERTa's template: `<s> A </s>`, and for a pair `<s> A </s></s> B </s>`. Every type id is 0, since the model
- * knows no segments. Equal to Hugging Face's `RobertaProcessing` (the Rust one).
+ * RoBERTa's template: `<s> A </s>`, and for a pair `<s> A </s></s> B </s>`. Every type id is 0, since the
+ * model knows no segments. Equal to Hugging Face's `RobertaProcessing` (the Rust one).
  *
  * Source: Liu et al., RoBERTa (1907.11692).
  */

@@ -58,24 +58,36 @@ function fromAnotherDocument(
 ): number[] {
   const drawn = random.below(documents.length - 1);
   const document = documents[drawn < own ? drawn : drawn + 1];
-  const tokens: number[] = [];
-  for (let i = random.below(document.length); i < document.length; i++) {
-    tokens.push(...Array.from(document[i]));
-    if (tokens.length >= length) break;
-  }
-  return tokens;
+  const first = random.below(document.length);
+  let [end, count] = [first, 0];
+  do count += document[end++].length;
+  while (end < document.length && count < length);
+  return joined(document.slice(first, end));
 }
 
 /** Takes tokens away one at a time, from the longer text (B, if both are as long), at a random end. */
-function trim(a: number[], b: number[], length: number, random: RandomStream): void {
-  while (a.length + b.length > length) {
-    const longer = a.length > b.length ? a : b;
-    if (random.uniform() < 0.5) longer.shift();
-    else longer.pop();
+function trimmed(
+  a: readonly number[],
+  b: readonly number[],
+  length: number,
+  random: RandomStream,
+): { readonly a: readonly number[]; readonly b: readonly number[] } {
+  const [first, second] = [
+    { start: 0, end: a.length },
+    { start: 0, end: b.length },
+  ];
+  const lengthOf = ({ start, end }: { start: number; end: number }): number => end - start;
+  while (lengthOf(first) + lengthOf(second) > length) {
+    const longer = lengthOf(first) > lengthOf(second) ? first : second;
+    if (random.uniform() < 0.5) longer.start++;
+    else longer.end--;
   }
+  return { a: a.slice(first.start, first.end), b: b.slice(second.start, second.end) };
 }
 
-/** How the sentences of one chunk become a pair; `used` of them are spent, the others start the next chunk. */
+/**
+ * How the sentences of one chunk become a pair; `used` of them are spent, the others start the next chunk.
+ */
 interface ChunkPair {
   readonly pair: Pair | null;
   readonly used: number;
@@ -97,14 +109,13 @@ function pairOfChunk(
   const room = options.sequenceLength - 3;
   if (isSingle || (!isOrder && random.uniform() < 0.5)) {
     const b = fromAnotherDocument(documents, own, target - a.length, random);
-    trim(a, b, room, random);
-    return { pair: { a, b, label: 1 }, used: split };
+    return { pair: { ...trimmed(a, b, room, random), label: 1 }, used: split };
   }
   const b = joined(chunk.slice(split));
   const swapped = isOrder && random.uniform() < 0.5;
   const [first, second] = swapped ? [b, a] : [a, b];
-  trim(first, second, room, random);
-  return { pair: { a: first, b: second, label: swapped ? 1 : 0 }, used: chunk.length };
+  const pair: Pair = { ...trimmed(first, second, room, random), label: swapped ? 1 : 0 };
+  return { pair, used: chunk.length };
 }
 
 function pairsOf(
@@ -145,7 +156,8 @@ function checkOptions(documents: readonly Document[], options: SentencePairOptio
     options.objective === "nextSentence" || options.singleSentence === "randomDocument" ? 2 : 1;
   if (documents.length < needsOthers) {
     throw new ArgumentError(
-      `buildSentencePairs: ${documents.length} documents with tokens are too few; at least ${needsOthers} needed`,
+      `buildSentencePairs: ${documents.length} documents with tokens are too few; ` +
+        `at least ${needsOthers} needed`,
     );
   }
 }
@@ -153,15 +165,16 @@ function checkOptions(documents: readonly Document[], options: SentencePairOptio
 /**
  * Pairs of segments for next sentence prediction or sentence order prediction.
  *
- * Each document is cut into chunks of sentences that reach the target length: T - 3 tokens, or, for a share of
- * the documents, a random length from 2 on. A is a random number of sentences from the chunk's start, B the
- * rest; for next sentence prediction B is in half of the cases (and for a chunk of one sentence always) taken
- * from a random other document, and the unused sentences start the next chunk. Pairs that are too long are
- * trimmed, token by token.
+ * Each document is cut into chunks of sentences that reach the target length: T - 3 tokens, or, for a share
+ * of the documents, a random length from 2 on. A is a random number of sentences from the chunk's start, B
+ * the rest; for next sentence prediction B is in half of the cases (and for a chunk of one sentence always)
+ * taken from a random other document, and the unused sentences start the next chunk. Pairs that are too long
+ * are trimmed, token by token.
  *
  * A pure function of its arguments; the draws of a document depend on (seed, visit, its place) alone.
  *
- * Source: Devlin et al., BERT (1810.04805), and Lan et al., ALBERT (1909.11942), `create_pretraining_data.py`.
+ * Source: Devlin et al., BERT (1810.04805), and Lan et al., ALBERT (1909.11942),
+ * `create_pretraining_data.py`.
  *
  * @param documents Sentences without tokens, and documents without sentences, are passed over.
  * @throws ArgumentError when there are too few documents, no pair comes out, or a setting is malformed.

@@ -34,9 +34,9 @@ export interface TrainedBpe {
  * Trains byte pair encoding: special tokens, then the alphabet in code point order, then merged pieces until
  * `vocabSize` is reached or no pair is left that occurs `minPairFrequency` times.
  *
- * Each step merges the most frequent pair of neighbouring pieces. Of equally frequent ones wins the pair whose
- * left piece stands first in the vocabulary, then the one whose right piece does (Hugging Face's rule). The
- * result depends on the counts alone, not on the order of the words.
+ * Each step merges the most frequent pair of neighbouring pieces. Of equally frequent ones wins the pair
+ * whose left piece stands first in the vocabulary, then the one whose right piece does (Hugging Face's rule).
+ * The result depends on the counts alone, not on the order of the words.
  *
  * @param source Texts, or the counts of words as the pre-tokenizer makes them.
  * @throws ArgumentError when special tokens and alphabet alone exceed `vocabSize`, a special token is named

@@ -23,8 +23,8 @@ export interface TrainUnigramOptions {
   /** Share of the text whose characters are kept, the most frequent first; the rest is unknown. Default 1. */
   readonly characterCoverage?: number;
   /**
-   * SentencePiece's sparsification: probabilities exp(digamma(count)) in place of the counts, which takes from
-   * rare pieces (the mean of a Dirichlet posterior in the log domain). Default false: p proportional to counts.
+   * SentencePiece's sparsification: exp(digamma(count)) in place of the counts, which takes from rare pieces
+   * (the mean of ln p under a Dirichlet posterior). Default false: p proportional to the counts.
    */
   readonly digamma?: boolean;
   /** First in the vocabulary, in this order, with score 0. Default <pad>, <unk>, [CLS], [SEP], [MASK]. */
@@ -69,7 +69,8 @@ export function digamma(x: number): number {
  * One step of expectation and maximization: expected counts of the pieces over all cuts of all words, then
  * probabilities in proportion to them.
  *
- * @param fewest Pieces that are hardly used are dropped, the least used first, while more than so many are left.
+ * @param fewest Pieces that are hardly used are dropped, the least used first, while more than so many are
+ * left.
  * @returns The pieces with new scores and counts, and the log-likelihood of the words under the old scores.
  */
 export function unigramStep(
@@ -106,8 +107,8 @@ export function unigramStep(
 
 /**
  * The `size` pieces whose removal would lower the likelihood most: all characters, and of the others those
- * with the highest count · (ln p(piece) - ln p(its best cut into others)), where the counts of the others grow
- * by the piece's own (SentencePiece's estimate).
+ * with the highest count · (ln p(piece) - ln p(its best cut into others)), where the counts of the others
+ * grow by the piece's own (SentencePiece's estimate).
  */
 export function pruneUnigram(pieces: readonly CandidatePiece[], size: number): CandidatePiece[] {
   const trie = new PieceTrie(pieces.map(({ text }) => text));

@@ -53,13 +53,14 @@ async function writeCase({ name, model, tensors, description }: Case): Promise<v
   const outputs: Record<string, object> = {};
   const grads: Record<string, object> = {};
   for (const [key, value] of tensors) {
-    if (key.startsWith("out.")) outputs[key.slice(4)] = { absmax: absmax(value), f32_noise: 1e-7 };
+    // Python writes an unknown noise as NaN.
+    if (key.startsWith("out.")) outputs[key.slice(4)] = { absmax: absmax(value), f32_noise: "NaN" };
   }
   for (const [key, { grad }] of model.namedParameters()) {
     if (!grad) continue;
-    const values = await grad.data();
-    const l2 = Math.sqrt(values.reduce((sum: number, x: number) => sum + x * x, 0));
-    grads[key] = { l2, absmax: Math.max(...Array.from(values, Math.abs)), f32_noise: null };
+    const values = Array.from(await grad.data());
+    const l2 = Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+    grads[key] = { l2, absmax: Math.max(...values.map(Math.abs)), f32_noise: null };
     if (key.endsWith("query.weight")) tensors.set(`grad.${key}`, await hostOf(grad));
   }
   const saved = await savePretrained(model);
@@ -68,7 +69,8 @@ async function writeCase({ name, model, tensors, description }: Case): Promise<v
   await writeModelFolder(path, saved);
   await writeFile(join(path, "case.safetensors"), serializeSafetensors(tensors));
   const common = { mode: "eval", call_kwargs: {}, extra_runs: {}, extra_outputs: {}, no_grad_params: [] };
-  await writeFile(join(path, "case.json"), JSON.stringify({ ...common, outputs, grads, ...description }));
+  const text = JSON.stringify({ ...common, outputs, grads, ...description });
+  await writeFile(join(path, "case.json"), text.replaceAll('"NaN"', "NaN"));
 }
 
 /** A model with a loss and a further run. */
@@ -214,6 +216,15 @@ describe("parity", () => {
     expect((await parity(folder, "--only", "ops")).lines).toEqual([
       { case: "ops-linalg/matmul_0", skipped: "operator matmul" },
     ]);
+  });
+
+  it("goes on after a case that cannot be read", async () => {
+    const path = join(folder, "broken");
+    await mkdir(path);
+    await writeFile(join(path, "case.json"), "{");
+    const { status, lines, summary } = await parity(folder, "--only", "broken");
+    expect(lines).toMatchObject([{ case: "broken", ok: false }]);
+    expect({ status, summary }).toEqual({ status: 1, summary: "0 passed, 1 failed, 0 skipped" });
   });
 
   it("writes what the model gave", async () => {

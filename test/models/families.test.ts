@@ -148,7 +148,7 @@ describe("files", () => {
       { config, tensors },
       { architecture: "RobertaForMaskedLM" },
     );
-    expect(missing.sort()).toEqual([
+    expect([...missing].sort()).toEqual([
       "lm_head.bias",
       "lm_head.dense.bias",
       "lm_head.dense.weight",
@@ -203,6 +203,58 @@ describe("a query that may attend nothing", () => {
     const [first] = model.forward(i32([ids[0]]), inputs).attentions ?? [];
     expect(new Set(await first.data())).toEqual(new Set([0.25]));
   });
+});
+
+describe("relative positions", () => {
+  it.each(["relative_key", "relative_key_query"])(
+    "add the distance's vector to the scores: %s",
+    async (kind) => {
+      const config = { ...tinyConfig("bert"), num_hidden_layers: 1, position_embedding_type: kind };
+      const model = new BertModel(BertConfig.from(config)).eval();
+      const state = new Map<string, number[][]>();
+      for (const [name, value] of model.stateDict()) state.set(name, (await value.array()) as number[][]);
+      const { hiddenStates, attentions } = model.forward(i32(ids), {
+        outputHiddenStates: true,
+        outputAttentions: true,
+      });
+      const hidden = (await hiddenStates?.[0].array()) as number[][][];
+      const found = (await attentions?.[0].array()) as number[][][][];
+      const of = (name: string): number[][] =>
+        state.get(`encoder.layer.0.attention.self.${name}.weight`) ?? [];
+      const dot = (a: number[], b: number[]): number => a.reduce((sum, x, i) => sum + x * b[i], 0);
+      // Biases are 0 at the start.
+      const project = (x: number[], name: string, head: number): number[] =>
+        of(name)
+          .slice(2 * head, 2 * head + 2)
+          .map((row) => dot(row, x));
+      for (const [b, rows] of hidden.entries()) {
+        for (const head of [0, 1]) {
+          for (const i of rows.keys()) {
+            const query = project(rows[i], "query", head);
+            const scores = rows.map((row, j) => {
+              const key = project(row, "key", head);
+              const distance = of("distance_embedding")[i - j + 8];
+              const both = kind === "relative_key_query" ? dot(key, distance) : 0;
+              return (dot(query, key) + dot(query, distance) + both) / Math.sqrt(2);
+            });
+            const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
+            for (const [j, score] of scores.entries()) {
+              expect(found[b][head][i][j]).toBeCloseTo(Math.exp(score) / total, 5);
+            }
+          }
+        }
+      }
+      // The table of positions is not used.
+      const positionIds = i32([
+        [8, 7, 6, 5],
+        [1, 1, 1, 1],
+      ]);
+      expect(await model.forward(i32(ids), { positionIds }).lastHiddenState.array()).toEqual(
+        await model.forward(i32(ids)).lastHiddenState.array(),
+      );
+      expect(() => model.forward(i32([[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]]))).toThrow(IndexOutOfRangeError);
+    },
+  );
 });
 
 describe("RoBERTa", () => {
@@ -268,6 +320,19 @@ describe("ELECTRA's discriminator", () => {
 });
 
 describe("DistilBERT", () => {
+  it("may have positions that are sines and are not trained", async () => {
+    const config = { ...tinyConfig("distilbert"), sinusoidal_pos_embds: true };
+    const model = new DistilBertModel(DistilBertConfig.from(config)).eval();
+    model.forward(i32(ids)).lastHiddenState.square().sum().backward();
+    const table = model.embeddings.position.weight;
+    expect(table.grad).toBeUndefined();
+    expect(model.embeddings.token.weight.grad).toBeDefined();
+    const [, , third] = (await table.array()) as number[][];
+    [Math.sin(2), Math.cos(2), Math.sin(0.02), Math.cos(0.02)].forEach((x, i) => {
+      expect(third[i]).toBeCloseTo(x, 6);
+    });
+  });
+
   it("knows no segments", () => {
     const model = new DistilBertModel(DistilBertConfig.from(tinyConfig("distilbert")));
     expect(() => model.forward(i32(ids), { tokenTypeIds: i32(ids) })).toThrow(ArgumentError);

@@ -147,7 +147,9 @@ describe("byte-level text", () => {
   });
 });
 
-/** The definition: join the neighbours whose merge stands first, the leftmost of these, until none is left. */
+/**
+ * The definition: join the neighbours whose merge stands first, the leftmost of these, until none is left.
+ */
 function cutSlowly(word: string, merges: readonly Merge[]): string[] {
   const pieces = [...word];
   for (;;) {

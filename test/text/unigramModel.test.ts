@@ -57,10 +57,8 @@ describe("Unigram against @huggingface/tokenizers", () => {
         expect(ours.ids, JSON.stringify(sample)).toEqual(theirs.ids);
         expect(ours.typeIds).toEqual(theirs.token_type_ids);
         // The JavaScript library shows what was unknown, where the Rust one shows its token too.
-        for (const [at, id] of ours.ids.entries()) {
-          if (id === 1) unknown++;
-          else expect(ours.tokens[at]).toBe(theirs.tokens[at]);
-        }
+        expect(ours.tokens).toEqual(theirs.tokens.map((token, at) => (ours.ids[at] === 1 ? "<unk>" : token)));
+        unknown += ours.ids.filter((id) => id === 1).length;
         expect(trained.encode(sample).ids).toEqual(ours.ids);
         expect(tokenizer.decode(ours.ids)).toBe(oracle.decode(theirs.ids));
         expect(tokenizer.decode(ours.ids, { skipSpecialTokens: true })).toBe(
@@ -141,6 +139,16 @@ describe("Unigram", () => {
     expect(model.tokenizeWord("aab")).toEqual([1, 1, 3]);
     expect(model.tokenizeWord("")).toEqual([]);
     expect(model.scoreOf(2)).toBe(-40);
+    // "xab" is x unknown (-30) and "ab" (-1), or "xa" and "b" (-20): "xa" is worth it down to -11.
+    const cut = (xa: number): readonly number[] =>
+      new Unigram([
+        ["<unk>", 0],
+        ["ab", -1],
+        ["b", -20],
+        ["xa", xa],
+      ]).tokenizeWord("xab");
+    expect(cut(-10.9)).toEqual([3, 2]);
+    expect(cut(-11.1)).toEqual([0, 1]);
     const strict = new Unigram([["a", -1]], null);
     expect(strict.tokenizeWord("aa")).toEqual([0, 0]);
     expect(() => strict.tokenizeWord("ab")).toThrow(/no unknown piece/);

@@ -4,6 +4,7 @@ import { numel } from "../../graph/shape.ts";
 import { build } from "../../ops/build.ts";
 import { definitionOf, typed } from "../../ops/table.ts";
 import { type Coordinates, coordinatesOf, type Group, placeOf, readsInPlace, type Template } from "./groups.ts";
+import { Relations } from "./relations.ts";
 import { basesOf, behindReshapes } from "./views.ts";
 
 /** Operations that cost far more than a multiplication: their results are stored rather than computed again. */
@@ -43,10 +44,8 @@ class Fuser {
   readonly #groups: Group[] = [];
   readonly #home = new Map<Value, Group>();
   readonly #owner = new Map<Value, Group>();
-  readonly #dependencies = new Map<Group, Set<Group>>();
+  readonly #relations: Relations;
   readonly #coordinates = new Map<Group, Coordinates>();
-  /** Groups that compute a value wherever they read it, because it had no group of its own when they were made. */
-  readonly #inlined = new Map<Value, Set<Group>>();
   /** Values that will lie in memory in any case: what the program returns or writes. */
   readonly #promised = new Set<Value>();
   /** How many operations stand one upon the other below a value, down to memory. */
@@ -54,6 +53,7 @@ class Fuser {
 
   constructor(isInput: (value: Value) => boolean) {
     this.#isInput = isInput;
+    this.#relations = new Relations({ isInput, homeOf: this.#home, ownerOf: this.#owner });
   }
 
   run(order: readonly Node[], roots: readonly Value[]): Fusion {
@@ -120,7 +120,7 @@ class Fuser {
         if (this.#home.get(base) === group) {
           if (this.#isDeep(base)) return "the kernel is long enough";
           if (!inPlace.has(input) || !readsInPlace(shape, input, coordinates)) return "reads another element of the kernel's own result";
-        } else if (this.#isBehind(base, group)) {
+        } else if (this.#relations.isBehind(base, group)) {
           return "another operand is computed from this kernel's result";
         }
       }
@@ -128,16 +128,11 @@ class Fuser {
     return undefined;
   }
 
-  /** Whether computing `value` needs the group to have finished. */
-  #isBehind(value: Value, group: Group): boolean {
-    return [...this.#dependenciesOf(value)].some((other) => other === group || this.#reaches(other, group));
-  }
-
   #join(node: Node, group: Group): void {
     for (const input of node.inputs) {
       if (basesOf(input).every((base) => this.#home.get(base) === group)) continue;
       this.#externalise(input, group);
-      this.#depend(group, input);
+      this.#relations.depend(group, input);
     }
     for (const output of node.outputs) {
       this.#home.set(output, group);
@@ -168,7 +163,7 @@ class Fuser {
       this.#newGroup(template);
     // What feeds the reduction is computed in its loops too, once, if nobody else does: several passes may read it.
     this.#externalise(input, group);
-    this.#depend(group, input);
+    this.#relations.depend(group, input);
     for (const base of basesOf(input)) this.#adopt(base, input, group);
     this.#home.set(output, group);
     group.members.add(output);
@@ -184,7 +179,7 @@ class Fuser {
     if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
     if (atHome && bases.some((base) => this.#isDeep(base))) return false;
     for (const base of bases) {
-      if (this.#home.get(base) !== group && this.#isBehind(base, group)) return false;
+      if (this.#home.get(base) !== group && this.#relations.isBehind(base, group)) return false;
     }
     if (atHome) return true;
     const recent = this.#groups.length - group.id <= mergeWindow;
@@ -210,7 +205,7 @@ class Fuser {
     const [product] = node.outputs;
     for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
     const group = this.#newGroup({ kind: "contract", product });
-    for (const input of node.inputs) this.#depend(group, input);
+    for (const input of node.inputs) this.#relations.depend(group, input);
     this.#home.set(product, group);
     group.members.add(product);
   }
@@ -219,7 +214,7 @@ class Fuser {
     const [target] = node.outputs;
     for (const input of node.inputs) this.#externalise(input);
     const group = this.#newGroup({ kind: "scatter", target });
-    for (const input of node.inputs) this.#depend(group, input);
+    for (const input of node.inputs) this.#relations.depend(group, input);
     this.#home.set(target, group);
     group.members.add(target);
     this.#store(target);
@@ -295,9 +290,9 @@ class Fuser {
       numel(group.template.shape) === numel(value.shape) &&
       this.#groups.length - group.id <= mergeWindow &&
       this.#sharesReads(value, group) &&
-      !this.#isBehind(value, group);
+      !this.#relations.isBehind(value, group);
     const group = home ?? this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
-    this.#depend(group, value);
+    this.#relations.depend(group, value);
     this.#hold(group, value);
     this.#store(value);
   }
@@ -315,92 +310,24 @@ class Fuser {
 
   // Relations
 
-  /**
-   * Gives a free value a group. Groups that computed it themselves so far may then read it from memory, unless this one
-   * waits for them: those go on as before.
-   */
+  /** Gives a free value a group. */
   #hold(group: Group, value: Value): void {
     this.#home.set(value, group);
     group.members.add(value);
-    for (const reader of this.#inlined.get(value) ?? []) {
-      if (reader === group) continue;
-      if (this.#reaches(group, reader)) reader.inlined.add(value);
-      else this.#dependencies.get(reader)?.add(group);
-    }
-  }
-
-  /** Groups that must have run before `value` can be computed outside of them; notes that `reader` computes what is free. */
-  #dependenciesOf(value: Value, reader?: Group): Set<Group> {
-    const found = new Set<Group>();
-    const seen = new Set<Value>();
-    const visit = (part: Value): void => {
-      if (seen.has(part)) return;
-      seen.add(part);
-      if (this.#isInput(part)) return;
-      const owner = this.#owner.get(part);
-      const home = this.#home.get(part);
-      const group = owner ?? home;
-      if (group) found.add(group);
-      else if (reader) this.#noteInlined(part, reader);
-      // What a group computes without storing it is computed again by others, from what lies below.
-      if (owner === undefined) part.node.inputs.forEach(visit);
-    };
-    visit(value);
-    return found;
-  }
-
-  #noteInlined(value: Value, reader: Group): void {
-    const readers = this.#inlined.get(value);
-    if (readers) readers.add(reader);
-    else this.#inlined.set(value, new Set([reader]));
-  }
-
-  /** Values in memory that computing `value` reads. */
-  #readsOf(value: Value): Set<Value> {
-    const found = new Set<Value>();
-    const seen = new Set<Value>();
-    const visit = (part: Value): void => {
-      if (seen.has(part)) return;
-      seen.add(part);
-      if (this.#inMemory(part)) found.add(part);
-      else part.node.inputs.forEach(visit);
-    };
-    visit(value);
-    return found;
+    this.#relations.held(value, group);
   }
 
   /** Whether the group already reads a large value that computing `value` reads too. */
   #sharesReads(value: Value, group: Group): boolean {
     const elements = numel(this.#coordinatesOf(group).wideShape);
     const large = (read: Value): boolean => numel(read.shape) >= elements;
-    const mine = [...this.#readsOf(value)].filter(large);
+    const mine = [...this.#relations.readsOf(value)].filter(large);
     if (mine.length === 0) return false;
     const theirs = new Set<Value>();
     for (const member of group.members) {
-      for (const input of member.node.inputs) for (const read of this.#readsOf(input)) theirs.add(read);
+      for (const input of member.node.inputs) for (const read of this.#relations.readsOf(input)) theirs.add(read);
     }
     return mine.some((read) => theirs.has(read));
-  }
-
-  #depend(group: Group, value: Value): void {
-    const own = this.#dependencies.get(group);
-    for (const other of this.#dependenciesOf(value, group)) if (other !== group) own?.add(other);
-  }
-
-  /** Whether `from` depends on `to`, directly or not. */
-  #reaches(from: Group, to: Group): boolean {
-    const seen = new Set<Group>();
-    const stack = [from];
-    for (let group = stack.pop(); group !== undefined; group = stack.pop()) {
-      for (const next of this.#dependencies.get(group) ?? []) {
-        if (next === to) return true;
-        if (!seen.has(next)) {
-          seen.add(next);
-          stack.push(next);
-        }
-      }
-    }
-    return false;
   }
 
   #newGroup(template: Template): Group {
@@ -413,7 +340,6 @@ class Fuser {
       stopped: new Set(),
     };
     this.#groups.push(group);
-    this.#dependencies.set(group, new Set());
     return group;
   }
 

@@ -1,0 +1,108 @@
+import type { Value } from "../../graph/node.ts";
+import type { Group } from "./groups.ts";
+
+/** Where values are while groups are being formed. */
+export interface Placing {
+  readonly isInput: (value: Value) => boolean;
+  /** The group in whose loops a value is computed. */
+  readonly homeOf: ReadonlyMap<Value, Group>;
+  /** The group that stores a value. */
+  readonly ownerOf: ReadonlyMap<Value, Group>;
+}
+
+/** Which groups must run before which, kept free of circles while groups grow. */
+export class Relations {
+  readonly #placing: Placing;
+  readonly #before = new Map<Group, Set<Group>>();
+  /** Groups that compute a value wherever they read it, because it had no group of its own when they were made. */
+  readonly #inlined = new Map<Value, Set<Group>>();
+
+  constructor(placing: Placing) {
+    this.#placing = placing;
+  }
+
+  /** Notes that the group computes something of `value`, from wherever that lies now. */
+  depend(group: Group, value: Value): void {
+    for (const other of this.#dependenciesOf(value, group)) this.#order(other, group);
+  }
+
+  /** Whether computing `value` needs the group to have finished. */
+  isBehind(value: Value, group: Group): boolean {
+    return [...this.#dependenciesOf(value)].some((other) => other === group || this.#reaches(other, group));
+  }
+
+  /**
+   * Notes that a free value has got a group. Those that computed it themselves so far may then read it from memory,
+   * unless this group waits for them: they go on as before.
+   */
+  held(value: Value, group: Group): void {
+    for (const reader of this.#inlined.get(value) ?? []) {
+      if (reader === group) continue;
+      if (this.#reaches(group, reader)) reader.inlined.add(value);
+      else this.#order(group, reader);
+    }
+  }
+
+  /** Values in memory that computing `value` reads. */
+  readsOf(value: Value): Set<Value> {
+    const { isInput, ownerOf } = this.#placing;
+    const found = new Set<Value>();
+    const seen = new Set<Value>();
+    const visit = (part: Value): void => {
+      if (seen.has(part)) return;
+      seen.add(part);
+      if (isInput(part) || ownerOf.has(part)) found.add(part);
+      else part.node.inputs.forEach(visit);
+    };
+    visit(value);
+    return found;
+  }
+
+  /** Groups that must have run before `value` can be computed outside of them; notes that `reader` computes what is free. */
+  #dependenciesOf(value: Value, reader?: Group): Set<Group> {
+    const { isInput, homeOf, ownerOf } = this.#placing;
+    const found = new Set<Group>();
+    const seen = new Set<Value>();
+    const visit = (part: Value): void => {
+      if (seen.has(part) || isInput(part)) return;
+      seen.add(part);
+      const owner = ownerOf.get(part);
+      const group = owner ?? homeOf.get(part);
+      if (group) found.add(group);
+      else if (reader) this.#noteInlined(part, reader);
+      // What a group computes without storing it is computed again by others, from what lies below.
+      if (owner === undefined) part.node.inputs.forEach(visit);
+    };
+    visit(value);
+    return found;
+  }
+
+  #noteInlined(value: Value, reader: Group): void {
+    const readers = this.#inlined.get(value);
+    if (readers) readers.add(reader);
+    else this.#inlined.set(value, new Set([reader]));
+  }
+
+  #order(first: Group, then: Group): void {
+    if (first === then) return;
+    const before = this.#before.get(then);
+    if (before) before.add(first);
+    else this.#before.set(then, new Set([first]));
+  }
+
+  /** Whether `from` depends on `to`, directly or not. */
+  #reaches(from: Group, to: Group): boolean {
+    const seen = new Set<Group>();
+    const stack = [from];
+    for (let group = stack.pop(); group !== undefined; group = stack.pop()) {
+      for (const next of this.#before.get(group) ?? []) {
+        if (next === to) return true;
+        if (!seen.has(next)) {
+          seen.add(next);
+          stack.push(next);
+        }
+      }
+    }
+    return false;
+  }
+}
