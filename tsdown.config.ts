@@ -8,6 +8,7 @@ const library = {
   "models/index": "src/models/index.ts",
   "text/index": "src/text/index.ts",
   "io/index": "src/io/index.ts",
+  "io/node/index": "src/io/node/index.ts",
   "testing/index": "src/testing/index.ts",
 };
 

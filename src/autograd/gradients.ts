@@ -52,7 +52,8 @@ function nodesBetween(outputs: readonly Value[], wrt: ReadonlySet<Value>): Node[
   const between = new Set<Node>();
   const order = topologicalOrder(outputs, (value) => !value.requiresGrad);
   for (const node of order) {
-    if (node.inputs.some((input) => input.requiresGrad && (wrt.has(input) || between.has(input.node)))) between.add(node);
+    if (node.inputs.some((input) => input.requiresGrad && (wrt.has(input) || between.has(input.node))))
+      between.add(node);
   }
   return order.filter((node) => between.has(node));
 }
@@ -70,7 +71,9 @@ function gradientsOfNode(
   if (gradient === "decomposition") {
     if (!decompose) throw new InternalError(`${node.op} has neither a gradient nor a decomposition`);
     const parts = decompose(inputs, attrs);
-    const used = parts.flatMap((part, i) => (cotangents[i] === undefined ? [] : [{ part, cotangent: cotangents[i] }]));
+    const used = parts.flatMap((part, i) =>
+      cotangents[i] === undefined ? [] : [{ part, cotangent: cotangents[i] }],
+    );
     return gradients(
       used.map(({ part }) => part),
       used.map(({ cotangent }) => cotangent),

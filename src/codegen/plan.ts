@@ -9,12 +9,12 @@ import { kernelKey } from "./kernel/key.ts";
 import { expandMath } from "./kernel/math.ts";
 import { placeLets } from "./kernel/placeLets.ts";
 import { mapStatements, walkScalars } from "./kernel/scalars.ts";
-import { lowerGroup } from "./lower/lower.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
+import { lowerGroup } from "./lower/lower.ts";
 import { type Fusion, fuse } from "./schedule/fuse.ts";
 import type { Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
-import { mergeNeighbours, type MergedGroup } from "./schedule/neighbours.ts";
+import { type MergedGroup, mergeNeighbours } from "./schedule/neighbours.ts";
 import { orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
 import type { Target } from "./target.ts";
@@ -78,7 +78,10 @@ class Planner {
 
   constructor(program: ProgramGraph, target: Target) {
     this.#standIns = standInsOf(program);
-    const inputs = program.inputs.map((input) => ({ ...input, value: this.#standIns.get(input.value) ?? input.value }));
+    const inputs = program.inputs.map((input) => ({
+      ...input,
+      value: this.#standIns.get(input.value) ?? input.value,
+    }));
     this.#program = { ...program, inputs };
     this.#target = target;
     this.#inputIndex = new Map(inputs.map(({ value }, i) => [value, i]));
@@ -149,7 +152,8 @@ class Planner {
     lasting: ReadonlySet<Value>,
   ): Map<Value, number> {
     const position = new Map(lowered.map(({ group }, i) => [group, i]));
-    const lastRead = (value: Value): number => lowered.findLastIndex(({ buffers, group }) => buffers.has(value) && !group.stores.has(value));
+    const lastRead = (value: Value): number =>
+      lowered.findLastIndex(({ buffers, group }) => buffers.has(value) && !group.stores.has(value));
     const inPlace = new Map<Value, number>();
     for (const { input, value } of written) {
       const owner = fusion.ownerOf.get(value);
@@ -247,7 +251,11 @@ class Planner {
         byteOffset: offsets.get(this.#program.inputs[input].value) ?? 0,
       })),
       outputs: outputs.map(placementOf),
-      copies: copied.map(({ input, value }) => ({ from: placementOf(value), input, length: numel(value.shape) })),
+      copies: copied.map(({ input, value }) => ({
+        from: placementOf(value),
+        input,
+        length: numel(value.shape),
+      })),
     };
   }
 

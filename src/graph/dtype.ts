@@ -79,7 +79,9 @@ const rank: Record<DType, number> = { bool: 0, u32: 1, i32: 1, f32: 2, f64: 3 };
 export function promote(op: string, a: DType, b: DType): DType {
   if (a === b) return a;
   if (rank[a] === rank[b]) {
-    throw new DTypeError(`${op}: no dtype holds both ${a} and ${b}; cast one of them with .to("i32") or .to("u32")`);
+    throw new DTypeError(
+      `${op}: no dtype holds both ${a} and ${b}; cast one of them with .to("i32") or .to("u32")`,
+    );
   }
   return rank[a] > rank[b] ? a : b;
 }

@@ -37,7 +37,9 @@ export function normalizeDim(op: string, dim: number, rank: number): number {
   // A scalar accepts dim 0 and -1, as in PyTorch.
   const bound = Math.max(rank, 1);
   if (!Number.isInteger(dim) || dim < -bound || dim >= bound) {
-    throw new ArgumentError(`${op}: dim ${dim} is not in [${-bound}, ${bound - 1}] of a tensor with ${rank} dims`);
+    throw new ArgumentError(
+      `${op}: dim ${dim} is not in [${-bound}, ${bound - 1}] of a tensor with ${rank} dims`,
+    );
   }
   return dim < 0 ? dim + bound : dim;
 }
@@ -46,7 +48,11 @@ export function normalizeDim(op: string, dim: number, rank: number): number {
  * Dims from the front, ascending; `undefined` means all.
  * @throws ArgumentError for a dim out of range or named twice.
  */
-export function normalizeDims(op: string, dims: number | readonly number[] | undefined, rank: number): number[] {
+export function normalizeDims(
+  op: string,
+  dims: number | readonly number[] | undefined,
+  rank: number,
+): number[] {
   if (dims === undefined) return Array.from({ length: rank }, (_, i) => i);
   const list = (typeof dims === "number" ? [dims] : dims).map((dim) => normalizeDim(op, dim, rank));
   if (new Set(list).size !== list.length) {

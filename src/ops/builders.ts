@@ -1,7 +1,7 @@
-import { type DType, type TypedArray, isFloat, promote } from "../graph/dtype.ts";
+import { type DType, isFloat, promote, type TypedArray } from "../graph/dtype.ts";
 import { ShapeError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
-import { broadcastShapes, formatShape, normalizeDim, sameShape, type Shape } from "../graph/shape.ts";
+import { broadcastShapes, formatShape, normalizeDim, type Shape, sameShape } from "../graph/shape.ts";
 import { build } from "./build.ts";
 import type { OpNameOfKind } from "./table.ts";
 
@@ -13,13 +13,51 @@ import type { OpNameOfKind } from "./table.ts";
 const none = {};
 
 export type UnaryName =
-  | "neg" | "abs" | "sign" | "exp" | "log" | "sqrt" | "rsqrt" | "reciprocal" | "sin" | "cos" | "tanh" | "erf"
-  | "floor" | "ceil" | "round" | "trunc" | "logicalNot" | "bitwiseNot" | "detach" | "sigmoid" | "relu";
+  | "neg"
+  | "abs"
+  | "sign"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "rsqrt"
+  | "reciprocal"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "erf"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "trunc"
+  | "logicalNot"
+  | "bitwiseNot"
+  | "detach"
+  | "sigmoid"
+  | "relu";
 
 export type BinaryName =
-  | "add" | "sub" | "mul" | "div" | "pow" | "maximum" | "minimum" | "remainder" | "floorDivide"
-  | "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "logicalAnd" | "logicalOr"
-  | "bitwiseAnd" | "bitwiseOr" | "bitwiseXor" | "shiftLeft" | "shiftRight";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "maximum"
+  | "minimum"
+  | "remainder"
+  | "floorDivide"
+  | "eq"
+  | "ne"
+  | "lt"
+  | "le"
+  | "gt"
+  | "ge"
+  | "logicalAnd"
+  | "logicalOr"
+  | "bitwiseAnd"
+  | "bitwiseOr"
+  | "bitwiseXor"
+  | "shiftLeft"
+  | "shiftRight";
 
 export type ReduceName = OpNameOfKind<"reduce">;
 
@@ -84,7 +122,10 @@ export function bitcast(x: Value, dtype: DType): Value {
 }
 
 /** The two words that Threefry makes of a key and a counter; all u32, broadcast to the last counter's shape. */
-export function threefry2x32(key: readonly [Value, Value], counter: readonly [Value, Value]): readonly [Value, Value] {
+export function threefry2x32(
+  key: readonly [Value, Value],
+  counter: readonly [Value, Value],
+): readonly [Value, Value] {
   const shape = broadcastShapes("threefry2x32", counter[0].shape, counter[1].shape);
   const inputs = [...key, ...counter].map((value) => expand(value, shape));
   const { outputs } = build("threefry2x32", inputs, none);
@@ -142,7 +183,12 @@ export function slice(
 
 /** The block of the given size that begins at `starts`. */
 export function narrow(x: Value, starts: readonly number[], sizes: readonly number[]): Value {
-  return slice(x, starts, sizes, x.shape.map(() => 1));
+  return slice(
+    x,
+    starts,
+    sizes,
+    x.shape.map(() => 1),
+  );
 }
 
 export function pad(x: Value, before: readonly number[], after: readonly number[]): Value {
@@ -164,7 +210,11 @@ export function dilate(x: Value, dim: number, step: number): Value {
   const merged = x.shape.map((n, i) => (i === dim ? n * step : n));
   const kept = x.shape.map((n, i) => (i === dim ? (n - 1) * step + 1 : n));
   const padded = reshape(pad(reshape(x, split), zeros, after), merged);
-  return narrow(padded, merged.map(() => 0), kept);
+  return narrow(
+    padded,
+    merged.map(() => 0),
+    kept,
+  );
 }
 
 export function concat(inputs: readonly Value[], dim: number): Value {
@@ -197,7 +247,9 @@ export function mean(x: Value, dims: readonly number[]): Value {
 /** Sums over whatever dims `expand` repeated to come from `shape`: the gradient of broadcasting. */
 export function sumToShape(x: Value, shape: Shape): Value {
   const offset = x.shape.length - shape.length;
-  const dims = x.shape.flatMap((size, i) => (i < offset || (shape[i - offset] === 1 && size !== 1) ? [i] : []));
+  const dims = x.shape.flatMap((size, i) =>
+    i < offset || (shape[i - offset] === 1 && size !== 1) ? [i] : [],
+  );
   return reshape(sum(x, dims), shape);
 }
 

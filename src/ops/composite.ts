@@ -6,7 +6,8 @@ import * as b from "./builders.ts";
 import { defineOp, type NoAttrs, type OpDefinition } from "./define.ts";
 
 function checkFloat(op: string, x: ValueType): void {
-  if (!isFloat(x.dtype)) throw new DTypeError(`${op}: operand is ${x.dtype}, wanted a float; cast it with .to("f32")`);
+  if (!isFloat(x.dtype))
+    throw new DTypeError(`${op}: operand is ${x.dtype}, wanted a float; cast it with .to("f32")`);
 }
 
 function sameAsInput(op: string): (inputs: readonly ValueType[]) => readonly ValueType[] {
@@ -17,7 +18,10 @@ function sameAsInput(op: string): (inputs: readonly ValueType[]) => readonly Val
 }
 
 /** exp(x - max) along dim and its sum: what softmax and its relatives share. A row of -inf alone stays NaN, as in PyTorch. */
-function shiftedExp(x: Value, dim: number): { readonly shifted: Value; readonly exps: Value; readonly total: Value } {
+function shiftedExp(
+  x: Value,
+  dim: number,
+): { readonly shifted: Value; readonly exps: Value; readonly total: Value } {
   const shifted = b.sub(x, b.expand(b.reduce("max", x, [dim]), x.shape));
   const exps = b.exp(shifted);
   return { shifted, exps, total: b.sum(exps, [dim]) };
@@ -30,7 +34,10 @@ export interface LayerNormAttrs {
 }
 
 /** (x - mean) / sqrt(var + eps) over the trailing dims, with the biased variance; and 1 / sqrt(var + eps). */
-function standardize(x: Value, { dims, eps }: LayerNormAttrs): { readonly normal: Value; readonly rstd: Value } {
+function standardize(
+  x: Value,
+  { dims, eps }: LayerNormAttrs,
+): { readonly normal: Value; readonly rstd: Value } {
   const rank = x.shape.length;
   const over = Array.from({ length: dims }, (_, i) => rank - dims + i);
   const centered = b.sub(x, b.expand(b.mean(x, over), x.shape));
@@ -68,11 +75,7 @@ const layerNorm: OpDefinition<LayerNormAttrs> = {
     const dot = b.mean(b.mul(scaled, normal), over);
     const inner = b.sub(b.sub(scaled, wide(b.mean(scaled, over))), b.mul(normal, wide(dot)));
     const dx = b.mul(inner, wide(rstd));
-    return [
-      dx,
-      weight && b.sumToShape(b.mul(g, normal), weight.shape),
-      bias && b.sumToShape(g, bias.shape),
-    ];
+    return [dx, weight && b.sumToShape(b.mul(g, normal), weight.shape), bias && b.sumToShape(g, bias.shape)];
   },
 };
 
@@ -91,7 +94,11 @@ const crossEntropy: OpDefinition<CrossEntropyAttrs> = {
   kind: "composite",
   infer: ([logits, target]) => {
     checkFloat("crossEntropy", logits);
-    if (logits.shape.length !== 2 || !sameShape(target.shape, logits.shape.slice(0, 1)) || target.dtype !== "i32") {
+    if (
+      logits.shape.length !== 2 ||
+      !sameShape(target.shape, logits.shape.slice(0, 1)) ||
+      target.dtype !== "i32"
+    ) {
       throw new ShapeError(
         `crossEntropy: logits ${formatShape(logits.shape)} and ${target.dtype} target ${formatShape(target.shape)}; ` +
           "wanted [N, C] and i32 [N]",
@@ -160,7 +167,8 @@ export const composites = {
     decompose: ([x], { approximate }) => {
       const half = b.mul(x, b.scalarLike(x, 0.5));
       const one = b.scalarLike(x, 1);
-      if (approximate === "none") return [b.mul(half, b.add(one, b.erf(b.mul(x, b.scalarLike(x, Math.SQRT1_2)))))];
+      if (approximate === "none")
+        return [b.mul(half, b.add(one, b.erf(b.mul(x, b.scalarLike(x, Math.SQRT1_2)))))];
       return [b.mul(half, b.add(one, b.tanh(tanhArgument(x))))];
     },
     gradient: ({ attrs, inputs: [x], cotangent: g }) => {

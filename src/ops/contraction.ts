@@ -21,7 +21,9 @@ export const contractions = {
         );
       }
       if (x.dtype !== y.dtype || x.dtype === "bool") {
-        throw new DTypeError(`matmul: ${x.dtype} times ${y.dtype}; cast both to one number dtype with .to(dtype)`);
+        throw new DTypeError(
+          `matmul: ${x.dtype} times ${y.dtype}; cast both to one number dtype with .to(dtype)`,
+        );
       }
       return [{ shape: [...x.shape.slice(0, -1), y.shape[rank - 1]], dtype: x.dtype }];
     },

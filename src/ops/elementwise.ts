@@ -20,13 +20,24 @@ function checkOperands(op: string, accept: Accept, inputs: readonly ValueType[])
   const [first] = inputs;
   for (const input of inputs) {
     if (!sameShape(input.shape, first.shape)) {
-      throw new ShapeError(`${op}: shapes ${formatShape(first.shape)} and ${formatShape(input.shape)} differ`);
+      throw new ShapeError(
+        `${op}: shapes ${formatShape(first.shape)} and ${formatShape(input.shape)} differ`,
+      );
     }
     if (input.dtype !== first.dtype) {
-      throw new DTypeError(`${op}: dtypes ${first.dtype} and ${input.dtype} differ; cast one with .to(dtype)`);
+      throw new DTypeError(
+        `${op}: dtypes ${first.dtype} and ${input.dtype} differ; cast one with .to(dtype)`,
+      );
     }
     if (!accepts[accept](input.dtype)) {
-      const wanted = { float: "a float", number: "a number", integer: "an integer", bool: "bool", bits: "integer or bool", any: "" };
+      const wanted = {
+        float: "a float",
+        number: "a number",
+        integer: "an integer",
+        bool: "bool",
+        bits: "integer or bool",
+        any: "",
+      };
       throw new DTypeError(
         `${op}: operand of shape ${formatShape(input.shape)} is ${input.dtype}, wanted ${wanted[accept]}; cast it with .to(dtype)`,
       );
@@ -120,9 +131,17 @@ export const elementwise = {
   }),
   pow: map("pow", "float", powRule),
   /** NaN if either is NaN. */
-  maximum: map("maximum", "number", maximumRule((x, y) => b.gt(x, y))),
+  maximum: map(
+    "maximum",
+    "number",
+    maximumRule((x, y) => b.gt(x, y)),
+  ),
   /** NaN if either is NaN. */
-  minimum: map("minimum", "number", maximumRule((x, y) => b.lt(x, y))),
+  minimum: map(
+    "minimum",
+    "number",
+    maximumRule((x, y) => b.lt(x, y)),
+  ),
   /** x - y * floor(x / y): the sign follows the divisor. An integer divided by 0 gives 0. */
   remainder: map("remainder", "number", ({ inputs: [x, y], cotangent: g }) => [
     g,
@@ -153,7 +172,9 @@ export const elementwise = {
     infer: ([condition, x, y]) => {
       checkOperands("where", "any", [x, y]);
       if (condition.dtype !== "bool") {
-        throw new DTypeError(`where: the condition is ${condition.dtype}, wanted bool; compare it first (x.ne(0))`);
+        throw new DTypeError(
+          `where: the condition is ${condition.dtype}, wanted bool; compare it first (x.ne(0))`,
+        );
       }
       if (!sameShape(condition.shape, x.shape)) {
         throw new ShapeError(
@@ -183,7 +204,8 @@ export const elementwise = {
     kind: "map",
     infer: ([x], { dtype }) => {
       for (const type of [x.dtype, dtype]) {
-        if (type === "bool" || type === "f64") throw new DTypeError(`bitcast: ${x.dtype} to ${dtype}; both must have 32 bits`);
+        if (type === "bool" || type === "f64")
+          throw new DTypeError(`bitcast: ${x.dtype} to ${dtype}; both must have 32 bits`);
       }
       return [{ shape: x.shape, dtype }];
     },
@@ -205,7 +227,8 @@ export const elementwise = {
     kind: "map",
     infer: (inputs) => {
       checkOperands("threefry2x32", "integer", inputs);
-      if (inputs[0].dtype !== "u32") throw new DTypeError(`threefry2x32: operands are ${inputs[0].dtype}, wanted u32`);
+      if (inputs[0].dtype !== "u32")
+        throw new DTypeError(`threefry2x32: operands are ${inputs[0].dtype}, wanted u32`);
       const type: ValueType = { shape: inputs[0].shape, dtype: "u32" };
       return [type, type];
     },

@@ -1,7 +1,7 @@
 import { InternalError } from "../graph/errors.ts";
 import { type Node, topologicalOrder, type Value } from "../graph/node.ts";
 import { build } from "./build.ts";
-import { definitionOf, type OpName, type AttrsOf } from "./table.ts";
+import { type AttrsOf, definitionOf, type OpName } from "./table.ts";
 
 export interface Expansion {
   /** The primitive value that stands for each value of the original graph. */
@@ -29,10 +29,13 @@ export function expandComposites(
       const definition = definitionOf(node);
       const inputs = node.inputs.map(lookup);
       if (definition.kind === "composite") {
-        if (!definition.decompose) throw new InternalError(`${node.op} is composite and has no decomposition`);
+        if (!definition.decompose)
+          throw new InternalError(`${node.op} is composite and has no decomposition`);
         const parts = definition.decompose(inputs, node.attrs);
         expandBelow(parts, origin ?? node.op);
-        node.outputs.forEach((output, i) => replaced.set(output, lookup(parts[i])));
+        node.outputs.forEach((output, i) => {
+          replaced.set(output, lookup(parts[i]));
+        });
         continue;
       }
       if (node.op === "detach") {
@@ -49,6 +52,9 @@ export function expandComposites(
       });
     }
   };
-  expandBelow(roots.filter((root) => !known(root)), undefined);
+  expandBelow(
+    roots.filter((root) => !known(root)),
+    undefined,
+  );
   return { valueOf: lookup, originOf };
 }

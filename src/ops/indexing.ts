@@ -53,7 +53,9 @@ export const indexing = {
         );
       }
       if (base.dtype !== source.dtype || base.dtype === "bool") {
-        throw new DTypeError(`scatterAdd: base is ${base.dtype}, source ${source.dtype}; cast both to one number dtype`);
+        throw new DTypeError(
+          `scatterAdd: base is ${base.dtype}, source ${source.dtype}; cast both to one number dtype`,
+        );
       }
       return [{ shape: base.shape, dtype: base.dtype }];
     },

@@ -1,4 +1,4 @@
-import { type DType, type TypedArray, isFloat } from "../graph/dtype.ts";
+import { type DType, isFloat, type TypedArray } from "../graph/dtype.ts";
 import { InternalError, ShapeError } from "../graph/errors.ts";
 import type { ValueType } from "../graph/node.ts";
 import { formatShape, numel, type Shape } from "../graph/shape.ts";
@@ -36,14 +36,20 @@ export interface ConstantAttrs {
 
 export const leaves = {
   /** Data that a run is fed with. */
-  source: defineOp<SourceAttrs>({ kind: "leaf", infer: (_, { shape, dtype }) => [{ shape, dtype }], gradient: "none" }),
+  source: defineOp<SourceAttrs>({
+    kind: "leaf",
+    infer: (_, { shape, dtype }) => [{ shape, dtype }],
+    gradient: "none",
+  }),
 
   /** Data known on the host. */
   constant: defineOp<ConstantAttrs>({
     kind: "leaf",
     infer: (_, { shape, dtype, data }) => {
       if (data.length !== numel(shape)) {
-        throw new ShapeError(`constant: shape ${formatShape(shape)} needs ${numel(shape)} elements, got ${data.length}`);
+        throw new ShapeError(
+          `constant: shape ${formatShape(shape)} needs ${numel(shape)} elements, got ${data.length}`,
+        );
       }
       return [{ shape, dtype }];
     },
@@ -54,7 +60,8 @@ export const leaves = {
   full: defineOp<{ readonly shape: Shape; readonly dtype: DType; readonly value: number }>({
     kind: "leaf",
     infer: (_, { shape, dtype, value }) => {
-      if (!isFloat(dtype) && !Number.isInteger(value)) throw new InternalError(`full: ${value} is no ${dtype}`);
+      if (!isFloat(dtype) && !Number.isInteger(value))
+        throw new InternalError(`full: ${value} is no ${dtype}`);
       return [{ shape, dtype }];
     },
     gradient: "none",

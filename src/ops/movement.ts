@@ -55,7 +55,9 @@ export const movements = {
     infer: ([x], { dims }) => {
       const ascending = [...dims].sort((p, q) => p - q);
       if (dims.length !== x.shape.length || ascending.some((dim, i) => dim !== i)) {
-        throw new ArgumentError(`permute: [${dims.join(", ")}] does not name each dim of ${formatShape(x.shape)} once`);
+        throw new ArgumentError(
+          `permute: [${dims.join(", ")}] does not name each dim of ${formatShape(x.shape)} once`,
+        );
       }
       return [{ shape: dims.map((dim) => x.shape[dim]), dtype: x.dtype }];
     },
@@ -91,7 +93,9 @@ export const movements = {
         const last = starts[dim] + (sizes[dim] - 1) * steps[dim];
         const inside = (at: number): boolean => at >= 0 && at < size;
         if (sizes[dim] > 0 && !(inside(starts[dim]) && inside(last))) {
-          throw new InternalError(`slice: elements ${starts[dim]} to ${last} of dim ${dim} of ${formatShape(x.shape)}`);
+          throw new InternalError(
+            `slice: elements ${starts[dim]} to ${last} of dim ${dim} of ${formatShape(x.shape)}`,
+          );
         }
       });
       return [{ shape: [...sizes], dtype: x.dtype }];
@@ -105,7 +109,9 @@ export const movements = {
       const shape = x.shape.map((size, dim) => before[dim] + size + after[dim]);
       const fits = before.length === x.shape.length && after.length === x.shape.length;
       if (!fits || [...before, ...after].some((n) => !Number.isInteger(n) || n < 0)) {
-        throw new ArgumentError(`pad: [${before.join(", ")}] and [${after.join(", ")}] do not pad ${formatShape(x.shape)}`);
+        throw new ArgumentError(
+          `pad: [${before.join(", ")}] and [${after.join(", ")}] do not pad ${formatShape(x.shape)}`,
+        );
       }
       return [{ shape, dtype: x.dtype }];
     },
@@ -126,7 +132,9 @@ export const movements = {
       const [first] = inputs;
       if (!first || dim < 0 || dim >= first.shape.length) {
         const shapes = inputs.map(({ shape }) => formatShape(shape)).join(", ");
-        throw new ArgumentError(`concat: no dim ${dim} in ${shapes || "nothing"}; give at least one operand with that dim`);
+        throw new ArgumentError(
+          `concat: no dim ${dim} in ${shapes || "nothing"}; give at least one operand with that dim`,
+        );
       }
       for (const input of inputs) {
         const fits =
@@ -138,7 +146,9 @@ export const movements = {
           );
         }
         if (input.dtype !== first.dtype) {
-          throw new DTypeError(`concat: dtypes ${first.dtype} and ${input.dtype} differ; cast one with .to(dtype)`);
+          throw new DTypeError(
+            `concat: dtypes ${first.dtype} and ${input.dtype} differ; cast one with .to(dtype)`,
+          );
         }
       }
       const shape = [...first.shape];

@@ -17,8 +17,13 @@ function reduction(
   return defineOp<ReduceAttrs>({
     kind: "reduce",
     infer: ([x], { dims }) => {
-      if (x.dtype === "bool" && !options.bool) throw new DTypeError(`${op}: operand is bool; cast it with .to("i32")`);
-      if (!options.empty && dims.some((dim) => x.shape[dim] === 0) && numel(b.reducedShape(x.shape, dims)) > 0) {
+      if (x.dtype === "bool" && !options.bool)
+        throw new DTypeError(`${op}: operand is bool; cast it with .to("i32")`);
+      if (
+        !options.empty &&
+        dims.some((dim) => x.shape[dim] === 0) &&
+        numel(b.reducedShape(x.shape, dims)) > 0
+      ) {
         throw new ShapeError(`${op}: ${formatShape(x.shape)} has no element along dims [${dims.join(", ")}]`);
       }
       return [{ shape: b.reducedShape(x.shape, dims), dtype: x.dtype }];
@@ -53,7 +58,9 @@ const productRule: GradientRule<ReduceAttrs> = ({ attrs, inputs: [x], cotangent:
 
 export const reductions = {
   /** An empty sum is 0. Integers wrap. */
-  sum: reduction("sum", { empty: true, bool: false }, ({ inputs: [x], cotangent: g }) => [b.expand(g, x.shape)]),
+  sum: reduction("sum", { empty: true, bool: false }, ({ inputs: [x], cotangent: g }) => [
+    b.expand(g, x.shape),
+  ]),
   /** An empty product is 1. */
   prod: reduction("prod", { empty: true, bool: false }, productRule),
   /** NaN if any element is NaN; for bool: any. */

@@ -24,7 +24,8 @@ export const opTable = {
 
 export type OpName = keyof typeof opTable;
 
-export type AttrsOf<Name extends OpName> = (typeof opTable)[Name] extends OpDefinition<infer Attrs> ? Attrs : never;
+export type AttrsOf<Name extends OpName> =
+  (typeof opTable)[Name] extends OpDefinition<infer Attrs> ? Attrs : never;
 
 type NodeOf<Name extends OpName> = Name extends OpName
   ? Omit<Node, "op" | "attrs"> & { readonly op: Name; readonly attrs: AttrsOf<Name> }

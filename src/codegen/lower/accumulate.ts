@@ -19,7 +19,8 @@ export interface Reducer {
 export function reducerOf(value: Value): Reducer {
   const op = value.node.op;
   const type = value.dtype === "bool" ? "i32" : scalarType(value.dtype);
-  const combineWith = (name: "add" | "mul" | "maximum" | "minimum") => (a: Scalar, b: Scalar) => s.binary(name, a, b);
+  const combineWith = (name: "add" | "mul" | "maximum" | "minimum") => (a: Scalar, b: Scalar) =>
+    s.binary(name, a, b);
   switch (op) {
     case "sum":
       return { op, type, initial: 0, combine: combineWith("add") };

@@ -1,6 +1,15 @@
 import type { Condition } from "../index/condition.ts";
 import { constant, type Expression, opaque, opaquesOf, variable, variablesOf } from "../index/expression.ts";
-import type { Axis, AxisTag, Buffer, LocalArray, Register, Scalar, ScalarType, Statement } from "../kernel/ir.ts";
+import type {
+  Axis,
+  AxisTag,
+  Buffer,
+  LocalArray,
+  Register,
+  Scalar,
+  ScalarType,
+  Statement,
+} from "../kernel/ir.ts";
 import { argsOf } from "../kernel/scalars.ts";
 
 /** Names and numbers that are unique in one kernel. */
@@ -64,7 +73,9 @@ export class Block {
       body(this, indices);
       return;
     }
-    this.loop(prefix, extent, tag, (inner, index) => inner.loops(prefix, rest, tag, body, [...indices, index]));
+    this.loop(prefix, extent, tag, (inner, index) =>
+      inner.loops(prefix, rest, tag, body, [...indices, index]),
+    );
   }
 
   when(condition: Condition, body: (inner: Block) => void): void {
@@ -90,7 +101,11 @@ export class Block {
    * An index that is a value: named in the outermost block where everything it needs is in scope.
    * `min` and `max` bound what the register may hold.
    */
-  letIndex(value: Scalar, min: number, max: number): { readonly index: Expression; readonly needsVector: boolean } {
+  letIndex(
+    value: Scalar,
+    min: number,
+    max: number,
+  ): { readonly index: Expression; readonly needsVector: boolean } {
     const needs = needsOf(value);
     let home: Block = this;
     while (home.#parent !== undefined && !home.#provides(needs)) home = home.#parent;
@@ -116,7 +131,10 @@ export class Block {
   }
 
   #inVector(): boolean {
-    return this.#axis?.tag === "vector" || (this.#parent !== undefined && this.#parent.#inVector());
+    for (let block: Block | undefined = this; block !== undefined; block = block.#parent) {
+      if (block.#axis?.tag === "vector") return true;
+    }
+    return false;
   }
 
   /** Whether this very block brings something into scope that is needed. */

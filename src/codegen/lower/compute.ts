@@ -225,7 +225,9 @@ export class Computation {
       case "shiftRight":
         return s.binary(node.op satisfies BinaryScalarOp, args[0], args[1]);
       default:
-        throw new InternalError(`lowering: ${node.op} of ${this.#scope.group.template.kind} kernel is not computed elementwise`);
+        throw new InternalError(
+          `lowering: ${node.op} of ${this.#scope.group.template.kind} kernel is not computed elementwise`,
+        );
     }
   }
 }

@@ -73,7 +73,10 @@ class ContractWriter {
     const block = new Block(new Names());
     const { shape } = this.#product;
     const batch = shape.slice(0, -2);
-    const cached = Math.max(tileRows, Math.floor(cachedBytes / 4 / Math.max(this.#inner, 1) / tileRows) * tileRows);
+    const cached = Math.max(
+      tileRows,
+      Math.floor(cachedBytes / 4 / Math.max(this.#inner, 1) / tileRows) * tileRows,
+    );
     const heavy = this.#epilogueOperations() > heavyEpilogue;
     // The panel is shared: all but the tiles below it come one after the other.
     block.loops("b", batch, "loop", (at, indices) => {
@@ -108,7 +111,8 @@ class ContractWriter {
     const { shape } = this.#product;
     const coordinates: Coordinates = { wide: index, wideShape: shape, narrow: index, narrowShape: shape };
     const place = placeOf(value.shape, coordinates);
-    if (place === undefined) throw new InternalError(`contract kernel: ${value.node.op} has no place in the product`);
+    if (place === undefined)
+      throw new InternalError(`contract kernel: ${value.node.op} has no place in the product`);
     return place.index;
   }
 
@@ -159,7 +163,11 @@ class ContractWriter {
     };
     this.#sharedLoop(block, step);
 
-    const follow = (row: Block, r: Expression, sum: (column: Expression) => ReturnType<typeof s.local>): void => {
+    const follow = (
+      row: Block,
+      r: Expression,
+      sum: (column: Expression) => ReturnType<typeof s.local>,
+    ): void => {
       const store = (lane: Block, column: Expression): void => {
         computation.bind(this.#product, sum(column));
         const index = [...batch, add(rowStart, r), add(columnStart, column)];
@@ -201,13 +209,17 @@ class ContractWriter {
       body.loop("k", turns, "loop", (outer, turn) =>
         outer.loop("u", unroll, "unroll", (inner, u) => step(inner, add(start, multiply(turn, unroll), u))),
       );
-      body.loop("u", extent - turns * unroll, "unroll", (inner, u) => step(inner, add(start, turns * unroll, u)));
+      body.loop("u", extent - turns * unroll, "unroll", (inner, u) =>
+        step(inner, add(start, turns * unroll, u)),
+      );
     };
     if (divisor === undefined) {
       unrolled(block, this.#inner, constant(0));
       return;
     }
-    block.loop("k", this.#inner / divisor, "loop", (body, turn) => unrolled(body, divisor, multiply(turn, divisor)));
+    block.loop("k", this.#inner / divisor, "loop", (body, turn) =>
+      unrolled(body, divisor, multiply(turn, divisor)),
+    );
   }
 
   /** By what the left operand's index divides the shared dim, if that makes it irregular. */

@@ -1,10 +1,9 @@
+import type { Value } from "../../graph/node.ts";
 import { add, type Expression, multiply } from "../index/expression.ts";
-import type { Buffer } from "../kernel/ir.ts";
+import type { Buffer, Statement } from "../kernel/ir.ts";
 import type { Group } from "../schedule/groups.ts";
 import type { Block } from "./block.ts";
 import type { Computation } from "./compute.ts";
-import type { Value } from "../../graph/node.ts";
-import type { Statement } from "../kernel/ir.ts";
 
 /** A kernel before it is named: its statements, and what its buffers hold. */
 export interface LoweredGroup {
@@ -25,7 +24,13 @@ export type ElementBody = (inner: Block, index: Expression, lane: Expression | u
  * A loop over `extent` elements, `width` of them at a time in vector registers, and the rest one by one. `width` is a
  * multiple of 4, or 1 for single elements throughout.
  */
-export function elementLoop(block: Block, extent: number, width: number, tag: "grid" | "loop", body: ElementBody): void {
+export function elementLoop(
+  block: Block,
+  extent: number,
+  width: number,
+  tag: "grid" | "loop",
+  body: ElementBody,
+): void {
   if (width === 1) {
     block.loop("j", extent, tag, (inner, index) => body(inner, index, undefined));
     return;
@@ -39,15 +44,23 @@ export function elementLoop(block: Block, extent: number, width: number, tag: "g
   if (four > 0) {
     block.loop("v", four, "vector", (inner, lane) => body(inner, add(done, lane), lane));
   }
-  block.loop("j", extent - done - four, tag, (inner, index) => body(inner, add(done + four, index), undefined));
+  block.loop("j", extent - done - four, tag, (inner, index) =>
+    body(inner, add(done + four, index), undefined),
+  );
 }
 
 /** Computes every value at its index before anything is stored, so that a store cannot change what another one reads. */
 export function storeAll(
   block: Block,
   computation: Computation,
-  values: readonly { readonly value: Value; readonly index: readonly Expression[]; readonly position: Expression }[],
+  values: readonly {
+    readonly value: Value;
+    readonly index: readonly Expression[];
+    readonly position: Expression;
+  }[],
 ): void {
   const computed = values.map(({ value, index }) => block.let(computation.element(value, index, block)));
-  values.forEach(({ value, position }, i) => block.store(computation.bufferOf(value), position, computed[i]));
+  values.forEach(({ value, position }, i) => {
+    block.store(computation.bufferOf(value), position, computed[i]);
+  });
 }

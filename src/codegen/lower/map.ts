@@ -21,7 +21,12 @@ export function lowerMap(scope: LoweringScope, template: Extract<Template, { kin
   return { ...lowered, widen: (elements) => writeMap(scope, [elements], false, elements) as LoweredGroup };
 }
 
-function writeMap(scope: LoweringScope, dims: Shape, single: boolean, length?: number): LoweredGroup | undefined {
+function writeMap(
+  scope: LoweringScope,
+  dims: Shape,
+  single: boolean,
+  length?: number,
+): LoweredGroup | undefined {
   const computation = new Computation(scope, length);
   const stores = [...scope.group.stores];
   const block = new Block(new Names());
@@ -89,7 +94,8 @@ function readCost(scope: LoweringScope, dims: Shape): ReadCost {
   const block = new Block(new Names());
   const axes = dims.map((size, dim) => variable(`d${dim}`, size));
   const position = linearize(axes, dims);
-  for (const value of scope.group.stores) block.let(computation.element(value, delinearize(position, value.shape), block));
+  for (const value of scope.group.stores)
+    block.let(computation.element(value, delinearize(position, value.shape), block));
   let irregular = 0;
   let split: ReadCost["split"];
   walkScalars(block.statements, (scalar) => {

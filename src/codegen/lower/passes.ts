@@ -26,15 +26,27 @@ export interface RowPasses {
 }
 
 /** Ops that are worth a store and a load. */
-const costly: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "pow", "threefry2x32", "gather"]);
+const costly: ReadonlySet<string> = new Set([
+  "exp",
+  "log",
+  "sin",
+  "cos",
+  "tanh",
+  "erf",
+  "pow",
+  "threefry2x32",
+  "gather",
+]);
 
 /** Orders what a row kernel computes into passes over the row, and chooses what to keep between them. */
 export function planPasses(scope: LoweringScope, template: Extract<Template, { kind: "row" }>): RowPasses {
   const { group } = scope;
   const coordinates = coordinatesOf(template);
-  const isOwnReduction = (value: Value): boolean => definitionOf(value.node).kind === "reduce" && !scope.inMemory(value);
+  const isOwnReduction = (value: Value): boolean =>
+    definitionOf(value.node).kind === "reduce" && !scope.inMemory(value);
   const isWide = (value: Value): boolean =>
-    numel(value.shape) === numel(coordinates.wideShape) && placeOf(value.shape, coordinates)?.width === "wide";
+    numel(value.shape) === numel(coordinates.wideShape) &&
+    placeOf(value.shape, coordinates)?.width === "wide";
 
   const levels = new Map<Value, number>();
   /** How many reductions must have ended, one after the other, before the value can be computed. */
@@ -59,11 +71,16 @@ export function planPasses(scope: LoweringScope, template: Extract<Template, { k
 
   const last = Math.max(0, ...[...group.stores, ...reductions].map(levelOf));
   const narrowOnly = (value: Value): boolean => isOwnReduction(value) || !isWide(value);
-  const passes = Array.from({ length: last + 1 }, (_, pass): Pass => ({
-    reductions: [...reductions].filter((value) => levelOf(value) === pass + 1),
-    wideStores: [...group.stores].filter((value) => !narrowOnly(value) && levelOf(value) === pass),
-    narrowStores: [...group.stores].filter((value) => narrowOnly(value) && Math.max(levelOf(value), 1) === pass + 1),
-  }));
+  const passes = Array.from(
+    { length: last + 1 },
+    (_, pass): Pass => ({
+      reductions: [...reductions].filter((value) => levelOf(value) === pass + 1),
+      wideStores: [...group.stores].filter((value) => !narrowOnly(value) && levelOf(value) === pass),
+      narrowStores: [...group.stores].filter(
+        (value) => narrowOnly(value) && Math.max(levelOf(value), 1) === pass + 1,
+      ),
+    }),
+  );
   const { kept, uses, operations } = chooseKept(scope, passes, isOwnReduction, isWide);
   return { passes, reductions: [...reductions], kept, uses, operations };
 }
@@ -90,18 +107,28 @@ function chooseKept(
       return found;
     });
   };
-  const passesOf = (value: Value): number[] => reached.flatMap((found, pass) => (found.has(value) ? [pass] : []));
+  const passesOf = (value: Value): number[] =>
+    reached.flatMap((found, pass) => (found.has(value) ? [pass] : []));
   reach();
   // Latest values first: keeping one may make it needless to keep what it is made of.
-  const candidates = [...scope.group.members].reverse().filter((value) => isWide(value) && !isOwnReduction(value));
+  const candidates = [...scope.group.members]
+    .reverse()
+    .filter((value) => isWide(value) && !isOwnReduction(value));
   for (const value of candidates) {
     const used = passesOf(value);
-    if (used.length < 2 || definitionOf(value.node).kind !== "map" || !isWorthKeeping(value, scope, isOwnReduction)) continue;
+    if (
+      used.length < 2 ||
+      definitionOf(value.node).kind !== "map" ||
+      !isWorthKeeping(value, scope, isOwnReduction)
+    )
+      continue;
     kept.set(value, used[0]);
     reach();
   }
   // In the order of their computation, so that one may be made of another.
-  const ordered = new Map([...scope.group.members].flatMap((v) => (kept.has(v) ? [[v, kept.get(v) as number]] : [])));
+  const ordered = new Map(
+    [...scope.group.members].flatMap((v) => (kept.has(v) ? [[v, kept.get(v) as number]] : [])),
+  );
   const operations = reached.reduce(
     (total, found) => total + [...found].filter((value) => definitionOf(value.node).kind === "map").length,
     passes.reduce((count, { reductions }) => count + reductions.length, 0),
@@ -110,7 +137,11 @@ function chooseKept(
 }
 
 /** Something transcendental, several operations or several reads stand below it. */
-function isWorthKeeping(value: Value, scope: LoweringScope, isOwnReduction: (value: Value) => boolean): boolean {
+function isWorthKeeping(
+  value: Value,
+  scope: LoweringScope,
+  isOwnReduction: (value: Value) => boolean,
+): boolean {
   let operations = 0;
   let reads = 0;
   const seen = new Set<Value>();

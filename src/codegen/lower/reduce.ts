@@ -23,7 +23,11 @@ export function lowerReduce(scope: LoweringScope, template: ReduceTemplate): Low
   return writeReduce(scope, template, false) ?? (writeReduce(scope, template, true) as LoweredGroup);
 }
 
-function writeReduce(scope: LoweringScope, template: ReduceTemplate, single: boolean): LoweredGroup | undefined {
+function writeReduce(
+  scope: LoweringScope,
+  template: ReduceTemplate,
+  single: boolean,
+): LoweredGroup | undefined {
   const { shape, dims } = template;
   const computation = new Computation(scope);
   const block = new Block(new Names());
@@ -34,40 +38,60 @@ function writeReduce(scope: LoweringScope, template: ReduceTemplate, single: boo
   const outer = kept.filter((dim) => dim !== side);
   const indices = new Map<number, Expression>();
 
-  block.loops("i", outer.map((dim) => shape[dim]), "grid", (at, outerIndices) => {
-    outer.forEach((dim, i) => indices.set(dim, outerIndices[i]));
-    columnLoop(at, side === undefined ? 1 : shape[side], single, (inner, width, start) => {
-      const arrays = reductions.map((value) => {
-        const { type, initial } = reducerOf(value);
-        return inner.declare(type, width, initial);
+  block.loops(
+    "i",
+    outer.map((dim) => shape[dim]),
+    "grid",
+    (at, outerIndices) => {
+      outer.forEach((dim, i) => {
+        indices.set(dim, outerIndices[i]);
       });
-      const lanes = (body: Block, visit: (lane: Block, index: Expression) => void): void => {
-        if (width % 4 === 0) body.loop("v", width, "vector", visit);
-        else body.loop("u", width, "unroll", visit);
-      };
-      inner.loops("k", dims.map((dim) => shape[dim]), "loop", (body, reducedIndices) => {
-        dims.forEach((dim, i) => indices.set(dim, reducedIndices[i]));
-        lanes(body, (lane, index) => {
+      columnLoop(at, side === undefined ? 1 : shape[side], single, (inner, width, start) => {
+        const arrays = reductions.map((value) => {
+          const { type, initial } = reducerOf(value);
+          return inner.declare(type, width, initial);
+        });
+        const lanes = (body: Block, visit: (lane: Block, index: Expression) => void): void => {
+          if (width % 4 === 0) body.loop("v", width, "vector", visit);
+          else body.loop("u", width, "unroll", visit);
+        };
+        inner.loops(
+          "k",
+          dims.map((dim) => shape[dim]),
+          "loop",
+          (body, reducedIndices) => {
+            dims.forEach((dim, i) => {
+              indices.set(dim, reducedIndices[i]);
+            });
+            lanes(body, (lane, index) => {
+              if (side !== undefined) indices.set(side, add(start, index));
+              computation.forget();
+              const wide = shape.map((_, dim) => indices.get(dim) ?? constant(0));
+              reductions.forEach((value, i) => {
+                const { type, combine } = reducerOf(value);
+                const element = computation.element(value.node.inputs[0], wide, lane);
+                lane.set(arrays[i], index, combine(s.local(arrays[i], index), s.cast(element, type)));
+              });
+            });
+          },
+        );
+        lanes(inner, (lane, index) => {
           if (side !== undefined) indices.set(side, add(start, index));
-          computation.forget();
-          const wide = shape.map((_, dim) => indices.get(dim) ?? constant(0));
           reductions.forEach((value, i) => {
-            const { type, combine } = reducerOf(value);
-            const element = computation.element(value.node.inputs[0], wide, lane);
-            lane.set(arrays[i], index, combine(s.local(arrays[i], index), s.cast(element, type)));
+            computation.bind(value, s.cast(s.local(arrays[i], index), scalarType(value.dtype)));
           });
+          storeNarrow(
+            scope,
+            computation,
+            lane,
+            template,
+            kept.map((dim) => indices.get(dim) ?? constant(0)),
+          );
+          for (const value of reductions) computation.unbind(value);
         });
       });
-      lanes(inner, (lane, index) => {
-        if (side !== undefined) indices.set(side, add(start, index));
-        reductions.forEach((value, i) => {
-          computation.bind(value, s.cast(s.local(arrays[i], index), scalarType(value.dtype)));
-        });
-        storeNarrow(scope, computation, lane, template, kept.map((dim) => indices.get(dim) ?? constant(0)));
-        for (const value of reductions) computation.unbind(value);
-      });
-    });
-  });
+    },
+  );
   if (computation.needsScalarLoops && !single) return undefined;
   const flops = numel(shape) * Math.max(1, reductions.length);
   return { group: scope.group, body: block.statements, buffers: computation.buffers, scratch: [], flops };
@@ -86,7 +110,9 @@ function columnLoop(
   const done = full * width;
   const fours = Math.floor((extent - done) / 4) * 4;
   if (fours > 0) body(block, fours, constant(done));
-  elementLoop(block, extent - done - fours, 1, "grid", (inner, index) => body(inner, 1, add(done + fours, index)));
+  elementLoop(block, extent - done - fours, 1, "grid", (inner, index) =>
+    body(inner, 1, add(done + fours, index)),
+  );
 }
 
 function storeNarrow(
@@ -100,12 +126,17 @@ function storeNarrow(
   const coordinates: Coordinates = { wide: kept, wideShape: narrowShape, narrow: kept, narrowShape };
   const indexOf = (value: Value): Expression[] => {
     const place = placeOf(value.shape, coordinates);
-    if (place === undefined) throw new InternalError(`reduce kernel: ${value.node.op} has no place in its results`);
+    if (place === undefined)
+      throw new InternalError(`reduce kernel: ${value.node.op} has no place in its results`);
     return place.index;
   };
   storeAll(
     block,
     computation,
-    [...scope.group.stores].map((value) => ({ value, index: indexOf(value), position: linearize(kept, narrowShape) })),
+    [...scope.group.stores].map((value) => ({
+      value,
+      index: indexOf(value),
+      position: linearize(kept, narrowShape),
+    })),
   );
 }

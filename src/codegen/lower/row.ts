@@ -19,7 +19,10 @@ type RowTemplate = Extract<Template, { kind: "row" }>;
  * kernel stores them anyway.
  */
 export function lowerRow(scope: LoweringScope, template: RowTemplate): LoweredGroup {
-  return new RowWriter(scope, template, false).write() ?? (new RowWriter(scope, template, true).write() as LoweredGroup);
+  return (
+    new RowWriter(scope, template, false).write() ??
+    (new RowWriter(scope, template, true).write() as LoweredGroup)
+  );
 }
 
 class RowWriter {
@@ -51,13 +54,21 @@ class RowWriter {
     const { rows, length } = this.#template;
     // Rows that share scratch cannot run side by side.
     block.loops("i", rows, this.#scratch.size > 0 ? "loop" : "grid", (row, indices) => {
-      this.#passes.passes.forEach((_, pass) => this.#writePass(row, indices, pass));
+      this.#passes.passes.forEach((_, pass) => {
+        this.#writePass(row, indices, pass);
+      });
       for (const value of this.#passes.reductions) this.#computation.unbind(value);
     });
     if (this.#computation.needsScalarLoops && !this.#single) return undefined;
     const scratch = [...this.#scratch.values()];
     const flops = this.#passes.operations * numel(rows) * length;
-    return { group: this.#scope.group, body: block.statements, buffers: this.#computation.buffers, scratch, flops };
+    return {
+      group: this.#scope.group,
+      body: block.statements,
+      buffers: this.#computation.buffers,
+      scratch,
+      flops,
+    };
   }
 
   #coordinates(rows: readonly Expression[], element: Expression): Coordinates {
@@ -81,10 +92,15 @@ class RowWriter {
       });
     }
     this.#computation.forget();
-    for (const accumulator of accumulators) this.#computation.bind(accumulator.value, row.let(accumulator.result()));
+    for (const accumulator of accumulators)
+      this.#computation.bind(accumulator.value, row.let(accumulator.result()));
     // Index variables of a loop are meaningless here: narrow values use the rows' alone.
     const coordinates = this.#coordinates(rows, rows[0] ?? linearize([], []));
-    const narrow: Coordinates = { ...coordinates, wide: coordinates.narrow, wideShape: coordinates.narrowShape };
+    const narrow: Coordinates = {
+      ...coordinates,
+      wide: coordinates.narrow,
+      wideShape: coordinates.narrowShape,
+    };
     storeAll(
       row,
       this.#computation,

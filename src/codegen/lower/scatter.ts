@@ -1,6 +1,6 @@
+import { InternalError } from "../../graph/errors.ts";
 import { numel } from "../../graph/shape.ts";
 import { typed } from "../../ops/table.ts";
-import { InternalError } from "../../graph/errors.ts";
 import { delinearize, type Expression, linearize } from "../index/expression.ts";
 import * as s from "../kernel/scalars.ts";
 import type { Template } from "../schedule/groups.ts";
@@ -12,7 +12,10 @@ import { elementLoop, type LoweredGroup } from "./loops.ts";
  * Additions at indices that are data: the base is copied, then contributions are added in the order of their index, so
  * that results repeat to the bit.
  */
-export function lowerScatter(scope: LoweringScope, template: Extract<Template, { kind: "scatter" }>): LoweredGroup {
+export function lowerScatter(
+  scope: LoweringScope,
+  template: Extract<Template, { kind: "scatter" }>,
+): LoweredGroup {
   return writeScatter(scope, template, false) ?? (writeScatter(scope, template, true) as LoweredGroup);
 }
 
@@ -54,7 +57,11 @@ function writeScatter(
       );
       // Where the index is outside, nothing (that is, -0) is added to element 0 of the dim.
       const nothing = s.constant(scalarType(target.dtype), target.dtype === "f32" ? -0 : 0);
-      body.store(buffer, position, s.binary("add", s.load(buffer, position), s.select(inside, element, nothing)));
+      body.store(
+        buffer,
+        position,
+        s.binary("add", s.load(buffer, position), s.select(inside, element, nothing)),
+      );
     });
   });
   if (computation.needsScalarLoops && !single) return undefined;

@@ -2,14 +2,32 @@ import { InternalError } from "../../graph/errors.ts";
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { build } from "../../ops/build.ts";
-import { definitionOf, typed } from "../../ops/table.ts";
-import { type Coordinates, coordinatesOf, type Group, placeOf, readsInPlace, type Template } from "./groups.ts";
+import type { ReduceName } from "../../ops/builders.ts";
+import { definitionOf, type TypedNode, typed } from "../../ops/table.ts";
+import {
+  type Coordinates,
+  coordinatesOf,
+  type Group,
+  placeOf,
+  readsInPlace,
+  type Template,
+} from "./groups.ts";
 import { Relations } from "./relations.ts";
 import { basesOf, behindReshapes } from "./views.ts";
 
 /** Operations that cost far more than a multiplication: their results are stored rather than computed again. */
 const expensive: ReadonlySet<string> = new Set([
-  "exp", "log", "sin", "cos", "tanh", "erf", "pow", "threefry2x32", "gather", "div", "sqrt",
+  "exp",
+  "log",
+  "sin",
+  "cos",
+  "tanh",
+  "erf",
+  "pow",
+  "threefry2x32",
+  "gather",
+  "div",
+  "sqrt",
 ]);
 /** Up to this many cheap operations are done again instead of storing a wide value. */
 const recomputeBudget = 6;
@@ -35,7 +53,11 @@ export interface Fusion {
  * free: computed by whoever reads them, from memory. A value that another group needs is stored, or computed again from
  * narrow values where that is cheap (so a layer norm keeps its mean and scale, not its result).
  */
-export function fuse(order: readonly Node[], roots: readonly Value[], isInput: (value: Value) => boolean): Fusion {
+export function fuse(
+  order: readonly Node[],
+  roots: readonly Value[],
+  isInput: (value: Value) => boolean,
+): Fusion {
   return new Fuser(isInput).run(order, roots);
 }
 
@@ -68,10 +90,10 @@ class Fuser {
     const { kind } = definitionOf(original);
     if (kind === "leaf" || kind === "movement") return;
     if (kind === "composite") throw new InternalError(`fuse: ${node.op} was not expanded`);
-    if (node.op === "matmul") return this.#placeProduct(original);
-    if (node.op === "scatterAdd") return this.#placeScatter(original);
-    if (kind === "reduce") return this.#placeReduction(original, (node.attrs as { dims: readonly number[] }).dims);
-    this.#placeMap(original);
+    if (node.op === "matmul") this.#placeProduct(original);
+    else if (node.op === "scatterAdd") this.#placeScatter(original);
+    else if (isReduction(node)) this.#placeReduction(original, node.attrs.dims);
+    else this.#placeMap(original);
   }
 
   // Placing
@@ -106,12 +128,17 @@ class Fuser {
 
   /** Why an elementwise node cannot be computed in the group's loops; undefined if it can. */
   #obstacle(node: Node, group: Group): string | undefined {
-    if (group.template.kind === "scatter") return "follows additions at indices, which end only with the kernel";
+    if (group.template.kind === "scatter")
+      return "follows additions at indices, which end only with the kernel";
     const coordinates = this.#coordinatesOf(group);
     const { shape } = node.outputs[0];
     const place = placeOf(shape, coordinates);
     if (place === undefined) return "another iteration space";
-    if (group.template.kind === "reduce" && place.width === "wide" && numel(shape) !== numel(coordinates.narrowShape)) {
+    if (
+      group.template.kind === "reduce" &&
+      place.width === "wide" &&
+      numel(shape) !== numel(coordinates.narrowShape)
+    ) {
       return "needs the reduction's result for every element";
     }
     const inPlace = new Set(this.#inPlaceInputs(node));
@@ -119,7 +146,8 @@ class Fuser {
       for (const base of basesOf(input)) {
         if (this.#home.get(base) === group) {
           if (this.#isDeep(base)) return "the kernel is long enough";
-          if (!inPlace.has(input) || !readsInPlace(shape, input, coordinates)) return "reads another element of the kernel's own result";
+          if (!inPlace.has(input) || !readsInPlace(shape, input, coordinates))
+            return "reads another element of the kernel's own result";
         } else if (this.#relations.isBehind(base, group)) {
           return "another operand is computed from this kernel's result";
         }
@@ -159,8 +187,9 @@ class Fuser {
     const [output] = node.outputs;
     const template = reductionTemplate(input, dims);
     const group =
-      this.#groups.findLast((candidate) => sameLoops(candidate.template, template) && this.#canReduceIn(input, candidate)) ??
-      this.#newGroup(template);
+      this.#groups.findLast(
+        (candidate) => sameLoops(candidate.template, template) && this.#canReduceIn(input, candidate),
+      ) ?? this.#newGroup(template);
     // What feeds the reduction is computed in its loops too, once, if nobody else does: several passes may read it.
     this.#externalise(input, group);
     this.#relations.depend(group, input);
@@ -251,7 +280,8 @@ class Fuser {
   #recomputable(value: Value, home: Group): Value[] | undefined {
     const coordinates = this.#coordinatesOf(home);
     const isNarrow = (part: Value): boolean =>
-      numel(part.shape) < numel(coordinates.wideShape) && placeOf(part.shape, coordinates)?.width === "narrow";
+      numel(part.shape) < numel(coordinates.wideShape) &&
+      placeOf(part.shape, coordinates)?.width === "narrow";
     if (this.#promised.has(value) || isNarrow(value)) return undefined;
     const needed: Value[] = [];
     let cost = 0;
@@ -262,7 +292,8 @@ class Fuser {
         return true;
       }
       cost += 1;
-      const cheap = definitionOf(part.node).kind === "map" && !expensive.has(part.node.op) && cost <= recomputeBudget;
+      const cheap =
+        definitionOf(part.node).kind === "map" && !expensive.has(part.node.op) && cost <= recomputeBudget;
       return cheap && part.node.inputs.every((input) => basesOf(input).every(visit));
     };
     return visit(value) ? needed : undefined;
@@ -325,7 +356,8 @@ class Fuser {
     if (mine.length === 0) return false;
     const theirs = new Set<Value>();
     for (const member of group.members) {
-      for (const input of member.node.inputs) for (const read of this.#relations.readsOf(input)) theirs.add(read);
+      for (const input of member.node.inputs)
+        for (const read of this.#relations.readsOf(input)) theirs.add(read);
     }
     return mine.some((read) => theirs.has(read));
   }
@@ -370,4 +402,8 @@ function sameLoops(a: Template, b: Template): boolean {
     return a.shape.join() === b.shape.join() && a.dims.join() === b.dims.join();
   }
   return false;
+}
+
+function isReduction(node: TypedNode): node is Extract<TypedNode, { op: ReduceName }> {
+  return definitionOf(node).kind === "reduce";
 }

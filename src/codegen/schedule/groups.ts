@@ -1,6 +1,14 @@
 import type { Value } from "../../graph/node.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
-import { add, delinearize, type Expression, equal, linearize, multiply, variable } from "../index/expression.ts";
+import {
+  add,
+  delinearize,
+  type Expression,
+  equal,
+  linearize,
+  multiply,
+  variable,
+} from "../index/expression.ts";
 import { resolveView } from "./views.ts";
 
 /**
@@ -58,7 +66,12 @@ export function coordinatesOf(template: Template): Coordinates {
     case "row": {
       const narrow = axes(template.rows);
       const wideShape = [...template.rows, template.length];
-      return { wide: [...narrow, variable("j", template.length)], wideShape, narrow, narrowShape: template.rows };
+      return {
+        wide: [...narrow, variable("j", template.length)],
+        wideShape,
+        narrow,
+        narrowShape: template.rows,
+      };
     }
     case "reduce": {
       const wide = axes(template.shape);
@@ -89,13 +102,19 @@ function axes(shape: Shape): Expression[] {
  * The index at which a value of this shape stands in the group's loops when elements are taken in row-major order;
  * undefined when the loops have no such place. Narrow is tried first only when it cannot be wide.
  */
-export function placeOf(shape: Shape, coordinates: Coordinates): { index: Expression[]; width: Width } | undefined {
+export function placeOf(
+  shape: Shape,
+  coordinates: Coordinates,
+): { index: Expression[]; width: Width } | undefined {
   const count = numel(shape);
   if (count === numel(coordinates.wideShape)) {
     return { index: delinearize(linearize(coordinates.wide, coordinates.wideShape), shape), width: "wide" };
   }
   if (count === numel(coordinates.narrowShape)) {
-    return { index: delinearize(linearize(coordinates.narrow, coordinates.narrowShape), shape), width: "narrow" };
+    return {
+      index: delinearize(linearize(coordinates.narrow, coordinates.narrowShape), shape),
+      width: "narrow",
+    };
   }
   return undefined;
 }
@@ -111,7 +130,7 @@ export function readsInPlace(shape: Shape, input: Value, coordinates: Coordinate
   // A concatenation shows its parts at other indices than its own.
   if (view === undefined || view.guard.kind !== "always" || view.base.node.op === "concat") return false;
   const home = placeOf(view.base.shape, coordinates);
-  return home !== undefined && home.index.every((expression, dim) => equal(expression, view.index[dim]));
+  return home?.index.every((expression, dim) => equal(expression, view.index[dim])) ?? false;
 }
 
 /** Sum of index * stride: the element of a row-major buffer. */

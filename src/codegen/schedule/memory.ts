@@ -26,13 +26,23 @@ export function elementBytes(value: Value): number {
  * Offsets such that things that live at the same time do not overlap: largest first, each at the lowest place that is
  * free throughout its life (Pisarchyk and Lee, Efficient memory management for deep neural net inference, 2020).
  */
-export function planMemory<Key>(lifetimes: readonly Lifetime<Key>[]): { offsets: Map<Key, number>; bytes: number } {
+export function planMemory<Key>(lifetimes: readonly Lifetime<Key>[]): {
+  offsets: Map<Key, number>;
+  bytes: number;
+} {
   const offsets = new Map<Key, number>();
-  const placed: { readonly from: number; readonly to: number; readonly start: number; readonly end: number }[] = [];
+  const placed: {
+    readonly from: number;
+    readonly to: number;
+    readonly start: number;
+    readonly end: number;
+  }[] = [];
   let bytes = 0;
   for (const { key, bytes: size, from, to } of [...lifetimes].sort((a, b) => b.bytes - a.bytes)) {
     const length = Math.max(alignment, Math.ceil(size / alignment) * alignment);
-    const neighbours = placed.filter((other) => other.from <= to && from <= other.to).sort((a, b) => a.start - b.start);
+    const neighbours = placed
+      .filter((other) => other.from <= to && from <= other.to)
+      .sort((a, b) => a.start - b.start);
     let start = 0;
     for (const other of neighbours) {
       if (other.start - start >= length) break;

@@ -55,7 +55,8 @@ export function mergeNeighbours(
       const last = run[run.length - 1];
       const elements = (last.byteOffset - run[0].byteOffset) / 4 + last.elements;
       const widened = run.length < 2 ? undefined : widen(run[0], elements);
-      if (widened !== undefined) steps = mergeRun(steps, new Set(run.map((flat) => flat.lowered)), widened) ?? steps;
+      if (widened !== undefined)
+        steps = mergeRun(steps, new Set(run.map((flat) => flat.lowered)), widened) ?? steps;
     }
   }
   return steps.map(({ lowered }) => ({ lowered }));
@@ -74,7 +75,11 @@ function stepOf(lowered: LoweredGroup, placeOf: (value: Value) => unknown): Step
 }
 
 /** The steps with a run's kernels as one, where its last one stood or else its first; undefined if neither may be. */
-function mergeRun(steps: readonly Step[], run: ReadonlySet<LoweredGroup>, widened: LoweredGroup): Step[] | undefined {
+function mergeRun(
+  steps: readonly Step[],
+  run: ReadonlySet<LoweredGroup>,
+  widened: LoweredGroup,
+): Step[] | undefined {
   const own = steps.filter(({ lowered }) => run.has(lowered));
   const at = (step: Step): number => steps.indexOf(step);
   const [first, last] = [own[0], own[own.length - 1]];
@@ -83,7 +88,8 @@ function mergeRun(steps: readonly Step[], run: ReadonlySet<LoweredGroup>, widene
   const late = own.every((kernel) => free(at(kernel) + 1, at(last), kernel));
   const early = late || own.every((kernel) => free(at(first) + 1, at(kernel), kernel));
   if (!early) return undefined;
-  const union = (sets: readonly ReadonlySet<unknown>[]): Set<unknown> => new Set(sets.flatMap((set) => [...set]));
+  const union = (sets: readonly ReadonlySet<unknown>[]): Set<unknown> =>
+    new Set(sets.flatMap((set) => [...set]));
   const merged: Step = {
     lowered: widened,
     touched: union(own.map(({ touched }) => touched)),
@@ -95,7 +101,10 @@ function mergeRun(steps: readonly Step[], run: ReadonlySet<LoweredGroup>, widene
 
 /** Whether two kernels may not change places: one writes what the other touches. */
 function conflict(a: Step, b: Step): boolean {
-  return [...a.touched].some((place) => b.written.has(place)) || [...a.written].some((place) => b.touched.has(place));
+  return (
+    [...a.touched].some((place) => b.written.has(place)) ||
+    [...a.written].some((place) => b.touched.has(place))
+  );
 }
 
 /** Kernels whose cells follow each other without a gap but alignment. */
@@ -104,7 +113,8 @@ function runsOf(alike: readonly FlatKernel[]): FlatKernel[][] {
   for (const kernel of [...alike].sort((a, b) => a.byteOffset - b.byteOffset)) {
     const run = runs[runs.length - 1];
     const before = run?.[run.length - 1];
-    const next = before && Math.ceil((before.byteOffset + Math.max(before.elements * 4, 1)) / alignment) * alignment;
+    const next =
+      before && Math.ceil((before.byteOffset + Math.max(before.elements * 4, 1)) / alignment) * alignment;
     if (run && next === kernel.byteOffset) run.push(kernel);
     else runs.push([kernel]);
   }
@@ -145,7 +155,10 @@ function describeFlat(
     names.set(value, `arena${region.arena}`);
   }
   if (byteOffset === undefined) return undefined;
-  const shape = formatFlat(body, new Map([...buffers].map(([value, buffer]) => [buffer, names.get(value) ?? ""])));
+  const shape = formatFlat(
+    body,
+    new Map([...buffers].map(([value, buffer]) => [buffer, names.get(value) ?? ""])),
+  );
   return shape === undefined ? undefined : { lowered: kernel, elements, names, shape, byteOffset };
 }
 
@@ -173,7 +186,8 @@ function formatFlat(body: readonly Statement[], names: ReadonlyMap<Buffer, strin
       const name = names.get(scalar.buffer) ?? "";
       if (name.startsWith("arena") && format(scalar.index) !== here) regular = false;
       text = `load ${name}`;
-    } else if (scalar.kind === "constant") text = `${scalar.type} ${Object.is(scalar.value, -0) ? "-0" : scalar.value}`;
+    } else if (scalar.kind === "constant")
+      text = `${scalar.type} ${Object.is(scalar.value, -0) ? "-0" : scalar.value}`;
     else if (scalar.kind === "register") text = `register ${registers.get(scalar.register)}`;
     else if (scalar.kind === "unary" || scalar.kind === "binary") text = scalar.op;
     else if (scalar.kind === "index" || scalar.kind === "local" || scalar.kind === "guard") regular = false;

@@ -55,7 +55,10 @@ export function simplify(roots: readonly Value[], isKnown: (value: Value) => boo
  * Products that are only read transposed become the product of the transposed operands, in the other order: a weight's
  * gradient then has the weight's own layout.
  */
-export function transposeProducts(roots: readonly Value[], isKnown: (value: Value) => boolean): readonly Value[] {
+export function transposeProducts(
+  roots: readonly Value[],
+  isKnown: (value: Value) => boolean,
+): readonly Value[] {
   const uses = new Map<Value, number>();
   const count = (value: Value): void => void uses.set(value, (uses.get(value) ?? 0) + 1);
   roots.forEach(count);
@@ -68,13 +71,21 @@ export function transposeProducts(roots: readonly Value[], isKnown: (value: Valu
     const [product] = inputs;
     const original = node.inputs[0];
     let rebuilt = node;
-    if (swapsLastDims(node) && product?.node.op === "matmul" && !isKnown(original) && uses.get(original) === 1) {
+    if (
+      swapsLastDims(node) &&
+      product?.node.op === "matmul" &&
+      !isKnown(original) &&
+      uses.get(original) === 1
+    ) {
       const [left, right] = product.node.inputs;
       rebuilt = build("matmul", [transpose(right, -2, -1), transpose(left, -2, -1)], {});
     } else if (inputs.some((input, i) => input !== node.inputs[i])) {
       rebuilt = build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
     }
-    if (rebuilt !== node) node.outputs.forEach((output, i) => replaced.set(output, rebuilt.outputs[i]));
+    if (rebuilt === node) continue;
+    node.outputs.forEach((output, i) => {
+      replaced.set(output, rebuilt.outputs[i]);
+    });
   }
   return roots.map(lookup);
 }
@@ -92,7 +103,9 @@ function swapsLastDims(original: Node): boolean {
 /** Attributes as text; negative zero and NaN keep their own. */
 function attrsKey(attrs: unknown): string {
   return JSON.stringify(attrs, (_, value: unknown) =>
-    typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value)) ? `#${Object.is(value, -0) ? "-0" : value}` : value,
+    typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))
+      ? `#${Object.is(value, -0) ? "-0" : value}`
+      : value,
   );
 }
 

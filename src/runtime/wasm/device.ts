@@ -30,7 +30,8 @@ export class WasmDevice implements Device {
 
   /** @throws DeviceError where WebAssembly has no SIMD. */
   constructor() {
-    if (!this.#features.simd) throw new DeviceError("wasm: this JavaScript engine has no WebAssembly SIMD; use the reference device");
+    if (!this.#features.simd)
+      throw new DeviceError("wasm: this JavaScript engine has no WebAssembly SIMD; use the reference device");
   }
 
   createBlock(bytes: number): Block {
@@ -79,7 +80,8 @@ export class WasmDevice implements Device {
   /** @throws DeviceError for a region of another device or of a released block. */
   addressOf(region: Region): number {
     const { block } = region;
-    if (!(block instanceof WasmBlock) || block.device !== this) throw new DeviceError("wasm: the region is another device's");
+    if (!(block instanceof WasmBlock) || block.device !== this)
+      throw new DeviceError("wasm: the region is another device's");
     return block.address + region.byteOffset;
   }
 
@@ -181,7 +183,9 @@ class WasmExecutable implements Executable {
       if (feed.kind !== "host") throw new DeviceError(`wasm: input ${input} must be fed with host data`);
       copyIn(memory, workspace + byteOffset, feed.data);
     }
-    this.#functions.forEach((call, i) => call(...kernels[i].bindings.map(addressOf)));
+    this.#functions.forEach((call, i) => {
+      call(...kernels[i].bindings.map(addressOf));
+    });
     device.counters.launches += this.#functions.length;
     const results = outputs.map((placement, i): Storage => {
       const { dtype, length } = this.#outputs[i];

@@ -47,7 +47,9 @@ export class KernelCache {
 
   #compile(missing: ReadonlyMap<string, Kernel>): void {
     const { bytes, exports } = printWasm([...missing.values()], this.#features);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory: this.#memory } });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+      env: { memory: this.#memory },
+    });
     [...missing.keys()].forEach((key, i) => {
       this.#functions.set(key, instance.exports[exports[i]] as KernelFunction);
     });

@@ -15,8 +15,17 @@ export function copyIn(memory: WebAssembly.Memory, address: number, data: TypedA
 }
 
 /** A host copy of the elements at an address. */
-export function copyOut(memory: WebAssembly.Memory, address: number, dtype: DType, length: number): TypedArray {
+export function copyOut(
+  memory: WebAssembly.Memory,
+  address: number,
+  dtype: DType,
+  length: number,
+): TypedArray {
   const result = allocateArray(dtype, length);
-  result.set(dtype === "bool" ? new Int32Array(memory.buffer, address, length) : viewArray(dtype, memory.buffer, address, length));
+  result.set(
+    dtype === "bool"
+      ? new Int32Array(memory.buffer, address, length)
+      : viewArray(dtype, memory.buffer, address, length),
+  );
   return result;
 }
