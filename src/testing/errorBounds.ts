@@ -72,10 +72,14 @@ function rounded(result: Value, carried: Value, ulps = 1): Value {
   return b.where(exact, none, b.add(carried, b.add(scaled(magnitude(result), ulps * U), number(TINY))));
 }
 
-/** How far a function that only rises or only falls may move when its operand does. */
+/**
+ * How far a function that only rises or only falls may move when its operand does. An operand of which nothing is known
+ * may be NaN, which no bounded function bounds.
+ */
 function monotone(apply: (x: Value) => Value, x: Value, error: Value): Value {
   const at = (moved: Value): Value => magnitude(b.sub(wide(apply(moved)), wide(apply(wide(x)))));
-  return larger(at(b.add(wide(x), error)), at(b.sub(wide(x), error)));
+  const moved = larger(at(b.add(wide(x), error)), at(b.sub(wide(x), error)));
+  return b.where(b.eq(error, unknown), unknown, moved);
 }
 
 function boundOf(node: Node, output: Value, errors: readonly Value[]): Value {
