@@ -1,4 +1,5 @@
 import type { DType } from "../../graph/dtype.ts";
+import type { BinaryName, UnaryName } from "../../ops/builders.ts";
 import type { Condition } from "../index/condition.ts";
 import type { Expression } from "../index/expression.ts";
 
@@ -54,49 +55,10 @@ export interface Axis {
   readonly tag: AxisTag;
 }
 
-export type UnaryScalarOp =
-  | "neg"
-  | "abs"
-  | "sign"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "rsqrt"
-  | "reciprocal"
-  | "sin"
-  | "cos"
-  | "tanh"
-  | "erf"
-  | "floor"
-  | "ceil"
-  | "round"
-  | "trunc"
-  | "logicalNot"
-  | "bitwiseNot";
+/** The elementwise ops that are computed as they are; the others become these. */
+export type UnaryScalarOp = Exclude<UnaryName, "detach" | "sigmoid" | "relu">;
 
-export type BinaryScalarOp =
-  | "add"
-  | "sub"
-  | "mul"
-  | "div"
-  | "pow"
-  | "maximum"
-  | "minimum"
-  | "remainder"
-  | "floorDivide"
-  | "eq"
-  | "ne"
-  | "lt"
-  | "le"
-  | "gt"
-  | "ge"
-  | "logicalAnd"
-  | "logicalOr"
-  | "bitwiseAnd"
-  | "bitwiseOr"
-  | "bitwiseXor"
-  | "shiftLeft"
-  | "shiftRight";
+export type BinaryScalarOp = BinaryName;
 
 /**
  * An element's value; a tree over registers, loads and constants, shared subtrees being shared objects until

@@ -1,6 +1,5 @@
 import { InternalError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/node.ts";
-import type { ReduceName } from "../../ops/builders.ts";
 import { constant, type Expression } from "../index/expression.ts";
 import type { LocalArray, Scalar, ScalarType } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
@@ -9,7 +8,6 @@ import { scalarType } from "./compute.ts";
 
 /** What a reduction op starts with and how it combines two values. */
 export interface Reducer {
-  readonly op: ReduceName;
   /** The type in which it accumulates: bool counts as i32. */
   readonly type: ScalarType;
   readonly initial: number;
@@ -23,13 +21,13 @@ export function reducerOf(value: Value): Reducer {
     s.binary(name, a, b);
   switch (op) {
     case "sum":
-      return { op, type, initial: 0, combine: combineWith("add") };
+      return { type, initial: 0, combine: combineWith("add") };
     case "prod":
-      return { op, type, initial: 1, combine: combineWith("mul") };
+      return { type, initial: 1, combine: combineWith("mul") };
     case "max":
-      return { op, type, initial: lowest(value), combine: combineWith("maximum") };
+      return { type, initial: lowest(value), combine: combineWith("maximum") };
     case "min":
-      return { op, type, initial: highest(value), combine: combineWith("minimum") };
+      return { type, initial: highest(value), combine: combineWith("minimum") };
     default:
       throw new InternalError(`lowering: ${op} is no reduction`);
   }

@@ -1,6 +1,7 @@
 import type { Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { definitionOf } from "../../ops/table.ts";
+import { costly } from "../schedule/costs.ts";
 import { coordinatesOf, placeOf, type Template } from "../schedule/groups.ts";
 import { basesOf } from "../schedule/views.ts";
 import type { LoweringScope } from "./compute.ts";
@@ -24,19 +25,6 @@ export interface RowPasses {
   /** Operations an element, over all passes. */
   readonly operations: number;
 }
-
-/** Ops that are worth a store and a load. */
-const costly: ReadonlySet<string> = new Set([
-  "exp",
-  "log",
-  "sin",
-  "cos",
-  "tanh",
-  "erf",
-  "pow",
-  "threefry2x32",
-  "gather",
-]);
 
 /** Orders what a row kernel computes into passes over the row, and chooses what to keep between them. */
 export function planPasses(scope: LoweringScope, template: Extract<Template, { kind: "row" }>): RowPasses {

@@ -4,6 +4,7 @@ import { numel } from "../../graph/shape.ts";
 import { build } from "../../ops/build.ts";
 import type { ReduceName } from "../../ops/builders.ts";
 import { definitionOf, type TypedNode, typed } from "../../ops/table.ts";
+import { expensive } from "./costs.ts";
 import {
   type Coordinates,
   coordinatesOf,
@@ -15,20 +16,6 @@ import {
 import { Relations } from "./relations.ts";
 import { basesOf, behindReshapes } from "./views.ts";
 
-/** Operations that cost far more than a multiplication: their results are stored rather than computed again. */
-const expensive: ReadonlySet<string> = new Set([
-  "exp",
-  "log",
-  "sin",
-  "cos",
-  "tanh",
-  "erf",
-  "pow",
-  "threefry2x32",
-  "gather",
-  "div",
-  "sqrt",
-]);
 /** Up to this many cheap operations are done again instead of storing a wide value. */
 const recomputeBudget = 6;
 /** How many recent groups are tried for merging with what reads the same data. */

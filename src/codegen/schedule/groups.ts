@@ -1,14 +1,6 @@
 import type { Value } from "../../graph/node.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
-import {
-  add,
-  delinearize,
-  type Expression,
-  equal,
-  linearize,
-  multiply,
-  variable,
-} from "../index/expression.ts";
+import { delinearize, type Expression, equal, linearize, variable } from "../index/expression.ts";
 import { resolveView } from "./views.ts";
 
 /**
@@ -131,15 +123,4 @@ export function readsInPlace(shape: Shape, input: Value, coordinates: Coordinate
   if (view === undefined || view.guard.kind !== "always" || view.base.node.op === "concat") return false;
   const home = placeOf(view.base.shape, coordinates);
   return home?.index.every((expression, dim) => equal(expression, view.index[dim])) ?? false;
-}
-
-/** Sum of index * stride: the element of a row-major buffer. */
-export function positionOf(index: readonly Expression[], shape: Shape): Expression {
-  let position: Expression = linearize([], []);
-  let stride = 1;
-  for (let dim = shape.length - 1; dim >= 0; dim--) {
-    position = add(position, multiply(index[dim], stride));
-    stride *= shape[dim];
-  }
-  return position;
 }
