@@ -1,5 +1,5 @@
 import { setFlagsFromString } from "node:v8";
-import { runParity } from "./parityRun.ts";
+import { runParity } from "./run.ts";
 
 // As the command does: Node 20 has relaxed SIMD (fused multiply-add) behind a flag.
 if (process.versions.node.startsWith("20.")) setFlagsFromString("--experimental-wasm-relaxed-simd");

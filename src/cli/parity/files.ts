@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { FileFormatError } from "../graph/errors.ts";
+import { FileFormatError } from "../../graph/errors.ts";
 import {
   fromBool,
   fromFloat32,
@@ -10,10 +10,10 @@ import {
   parseSafetensors,
   type SafetensorsEntry,
   type SafetensorsTensor,
-} from "../io/index.ts";
-import { exists, readFileBytes } from "../io/node/files.ts";
-import { type ModelFolder, readModelFolder, readTextFile } from "../io/node/index.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+} from "../../io/index.ts";
+import { exists, readFileBytes } from "../../io/node/files.ts";
+import { type ModelFolder, readModelFolder, readTextFile } from "../../io/node/index.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 
 /** How exactly a tensor of the reference is known. */
 export interface Expectation {
@@ -91,18 +91,51 @@ export async function readCase(folder: string, name: string): Promise<ModelCase>
 
 /** Python writes numbers that JSON does not know; an unknown noise is null. */
 function withoutNaN(text: string): string {
-  return text.replace(/(:\s*)(NaN|-?Infinity)\b/g, "$1null");
+  return text.replace(/([:[,]\s*)(NaN|-?Infinity)\b/g, "$1null");
 }
 
-/** The operator cases of a group: name and operator of each. */
-export async function readOperatorCases(
-  folder: string,
-  group: string,
-): Promise<readonly { readonly name: string; readonly op: string }[]> {
+/** An operator case: what a reference computed with one operator. */
+export interface OperatorCase {
+  readonly name: string;
+  /** The operator's name in PyTorch. */
+  readonly op: string;
+  readonly attrs: JsonObject;
+  /** Names of the operands, in order; none for a training problem. */
+  readonly inputs: readonly string[];
+  /** How far the reference's float32 was off, for each output and each gradient; null where that is not known. */
+  readonly out_noise: readonly (number | null)[];
+  readonly grad_noise: Readonly<Record<string, number | null>>;
+  /** For a training problem: what is trained, in words; which parameters; and the noise of each output. */
+  readonly problem?: string;
+  readonly parameters?: readonly string[];
+  readonly f32_noise?: Readonly<Record<string, number | null>>;
+  /** `in.<argument>`, `out.<i>`, `cot.<i>`, `grad.<argument>`. */
+  readonly tensors: ReadonlyMap<string, SafetensorsEntry>;
+}
+
+/** @throws FileFormatError for files that are missing or malformed. */
+export async function readOperatorCases(folder: string, group: string): Promise<readonly OperatorCase[]> {
   const path = join(folder, `${group}.json`);
   const { cases } = parseJsonObject(withoutNaN(await readTextFile(path, "a group of operator cases")), path);
   if (!Array.isArray(cases)) throw new FileFormatError(`${path}: expected "cases", an array`);
-  return cases as unknown as { readonly name: string; readonly op: string }[];
+  const bytes = await readFileBytes(join(folder, `${group}.safetensors`), "the tensors of operator cases");
+  const { tensors } = parseSafetensors(bytes);
+  const tensorsOf = (name: string): Map<string, SafetensorsEntry> => {
+    const own = [...tensors].filter(([key]) => key.startsWith(`${name}/`));
+    return new Map(own.map(([key, entry]) => [key.slice(name.length + 1), entry]));
+  };
+  // Whoever made the fixtures made the fields; a wrong one shows as a case that fails.
+  const given = cases as unknown as readonly Partial<OperatorCase>[];
+  return given.map(({ name = "", op = "", attrs = {}, ...rest }) => ({
+    inputs: [],
+    out_noise: [],
+    grad_noise: {},
+    ...rest,
+    name,
+    op,
+    attrs,
+    tensors: tensorsOf(name),
+  }));
 }
 
 /** A tensor's values, to be written to a file. */

@@ -1,42 +1,23 @@
-import { currentEngine } from "../engine/current.ts";
-import { sameShape } from "../graph/shape.ts";
-import type { SafetensorsEntry, SafetensorsTensor } from "../io/index.ts";
-import { fromPretrained, type ModelClass, modelClasses, type PretrainedModel } from "../models/index.ts";
-import { valuesOf } from "../models/pretrained.ts";
-import { architectureOf } from "../models/registry.ts";
-import { tensor } from "../tensor/create.ts";
-import { noGrad } from "../tensor/grad.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { currentEngine } from "../../engine/current.ts";
+import type { SafetensorsEntry } from "../../io/index.ts";
+import { fromPretrained, type ModelClass, modelClasses, type PretrainedModel } from "../../models/index.ts";
+import { valuesOf } from "../../models/pretrained.ts";
+import { architectureOf } from "../../models/registry.ts";
+import { noGrad } from "../../tensor/grad.ts";
+import { Tensor } from "../../tensor/tensor.ts";
 import {
-  type Expectation,
-  type GradientExpectation,
-  type ModelCase,
-  type Run,
-  toFile,
-} from "./parityFiles.ts";
-
-/** What became of a case. */
-export interface CaseResult {
-  readonly case: string;
-  readonly ok: boolean;
-  /** The error that is greatest in proportion to its tolerance, that tolerance, and where it was. */
-  readonly maxError: number;
-  readonly tolerance: number;
-  readonly at: string;
-  /** What could not be compared. */
-  readonly problems?: readonly string[];
-  /** Outputs of the reference that no run of the model gives: generated ids, say. */
-  readonly unchecked?: readonly string[];
-}
-
-interface Comparison {
-  readonly at: string;
-  readonly error: number;
-  readonly tolerance: number;
-}
-
-/** What the model gave, by the names of files: `out.logits`, `grad.bert.pooler.dense.bias`. */
-export type Results = Map<string, SafetensorsTensor>;
+  absmaxOf,
+  type CaseResult,
+  type Comparison,
+  compareTensor,
+  type Findings,
+  greatestDifference,
+  type Results,
+  toleranceOf,
+  toTensor,
+  verdict,
+} from "./compare.ts";
+import { type Expectation, type GradientExpectation, type ModelCase, type Run, toFile } from "./files.ts";
 
 /** The names under which a case's model may be known. */
 export function classNamesOf({ model, description }: ModelCase): readonly string[] {
@@ -50,18 +31,22 @@ export function classOf(given: ModelCase): ModelClass | undefined {
 }
 
 /** Runs a case on the current engine's device; see the fixtures' README for what is compared and how exactly. */
-export async function runCase(given: ModelCase, known: ModelClass, results: Results): Promise<CaseResult> {
+export async function runModelCase(
+  given: ModelCase,
+  known: ModelClass,
+  results: Results,
+): Promise<CaseResult> {
   const { description, tensors } = given;
   const { model, missing } = fromPretrained(given.model, { architecture: known.name });
   model.train(description.mode === "train");
-  const comparisons: Comparison[] = [];
   const problems = missing.map((name) => `the weights lack ${name}`);
+  const findings: Findings = { comparisons: [], problems, results };
   const output = call(model, given, description, "in.");
   const objective = objectiveOf(output, given);
   objective?.backward();
   const expectations = Object.entries(description.outputs);
-  await compareOutputs(output, tensors, new Map(expectations), "out.", { comparisons, problems, results });
-  if (objective) await compareGradients(model, given, known, { comparisons, problems, results });
+  await compareOutputs(output, tensors, new Map(expectations), "out.", findings);
+  if (objective) await compareGradients(model, given, known, findings);
   const unchecked = new Set(Object.keys(description.extra_outputs));
   for (const [name, run] of Object.entries(description.extra_runs)) {
     const extra = noGrad(() => call(model, given, run, `in@${name}.`));
@@ -71,36 +56,20 @@ export async function runCase(given: ModelCase, known: ModelClass, results: Resu
       .map((key) => key.slice(prefix.length));
     // Runs are as exact as the field of the first run of that name.
     const like = fields.map((field) => [field, description.outputs[field]] as const);
-    await compareOutputs(extra, tensors, new Map(like), prefix, { comparisons, problems, results });
+    await compareOutputs(extra, tensors, new Map(like), prefix, findings);
     for (const field of fields) unchecked.delete(`${name}.${field}`);
   }
   const unknown = [...unchecked].filter((name) => !name.startsWith("rng."));
   return {
     case: given.name,
-    ...verdict(comparisons, problems),
-    ...(problems.length > 0 && { problems }),
+    ...verdict(findings),
     ...(unknown.length > 0 && { unchecked: unknown }),
   };
-}
-
-function verdict(comparisons: readonly Comparison[], problems: readonly string[]) {
-  const ratio = ({ error, tolerance }: Comparison): number => error / tolerance;
-  const worst = comparisons.reduce((a, b) => (ratio(b) > ratio(a) ? b : a), {
-    at: "nothing",
-    error: 0,
-    tolerance: 1e-5,
-  });
-  const ok = problems.length === 0 && comparisons.length > 0 && worst.error <= worst.tolerance;
-  return { ok, maxError: worst.error, tolerance: worst.tolerance, at: worst.at };
 }
 
 /** hidden_states to hiddenStates. */
 function camelCase(name: string): string {
   return name.replace(/_+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function toTensor(entry: SafetensorsEntry): Tensor {
-  return tensor(valuesOf(entry), { shape: entry.shape });
 }
 
 type Nested = Tensor | readonly Nested[] | { readonly [field: string]: Nested };
@@ -161,55 +130,17 @@ function objectiveOf(output: object, { description, tensors }: ModelCase): Tenso
   return parts.length === 0 ? undefined : parts.reduce((sum, part) => sum.add(part));
 }
 
-function toleranceOf(absmax: number, noise: number | null | undefined): number {
-  return Math.max(20 * (noise ?? 0), 1e-5 * Math.max(1, absmax));
-}
-
-function absmaxOf(values: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]));
-  return most;
-}
-
-/** The greatest difference; infinite where only one of two is a number. */
-function greatestDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < expected.length; i++) {
-    if (Object.is(found[i], expected[i])) continue;
-    const difference = Math.abs(found[i] - expected[i]);
-    most = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : Math.max(most, difference);
-  }
-  return most;
-}
-
-/** Where comparisons are collected. */
-interface Findings {
-  readonly comparisons: Comparison[];
-  readonly problems: string[];
-  readonly results: Results;
-}
-
 async function compareOutputs(
   output: object,
   tensors: ModelCase["tensors"],
   expectations: ReadonlyMap<string, Expectation | undefined>,
   prefix: string,
-  { comparisons, problems, results }: Findings,
+  findings: Findings,
 ): Promise<void> {
   for (const [field, expectation] of expectations) {
     const at = `${prefix}${field}`;
-    const found = fieldOf(output, field);
-    const entry = tensors.get(at);
-    if (found) results.set(at, await toFile(found));
-    if (!found || !entry) {
-      problems.push(`${found ? "the case" : "the model"} gives no ${at}`);
-    } else if (!sameShape(found.shape, entry.shape)) {
-      problems.push(`${at} is [${found.shape.join(", ")}], wanted [${entry.shape.join(", ")}]`);
-    } else {
-      const expected = valuesOf(entry);
-      const tolerance = toleranceOf(expectation?.absmax ?? absmaxOf(expected), expectation?.f32_noise);
-      comparisons.push({ at, error: greatestDifference(await found.data(), expected), tolerance });
-    }
+    const { absmax, f32_noise: noise } = expectation ?? {};
+    await compareTensor(at, fieldOf(output, field), tensors.get(at), { absmax, noise }, findings);
   }
 }
 

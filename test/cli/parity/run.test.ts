@@ -3,20 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { onDevice } from "../../src/cli/devices.ts";
-import { runParity } from "../../src/cli/parityRun.ts";
+import { onDevice } from "../../../src/cli/devices.ts";
+import { runParity } from "../../../src/cli/parity/run.ts";
 import {
   fromFloat32,
   fromInt32,
   parseSafetensors,
+  type SafetensorsEntry,
   type SafetensorsTensor,
   serializeSafetensors,
   toFloat32,
-} from "../../src/io/index.ts";
-import { writeModelFolder } from "../../src/io/node/index.ts";
-import { BertConfig, BertForMaskedLM, BertModel, savePretrained } from "../../src/models/index.ts";
-import { tensor } from "../../src/tensor/create.ts";
-import type { Tensor } from "../../src/tensor/tensor.ts";
+} from "../../../src/io/index.ts";
+import { writeModelFolder } from "../../../src/io/node/index.ts";
+import { BertConfig, BertForMaskedLM, BertModel, savePretrained } from "../../../src/models/index.ts";
+import { tensor } from "../../../src/tensor/create.ts";
+import type { Tensor } from "../../../src/tensor/tensor.ts";
 
 const config = BertConfig.from({
   vocab_size: 7,
@@ -143,14 +144,37 @@ async function base(): Promise<void> {
   await writeFile(path, serializeSafetensors(new Map([...stored, [name, fromFloat32(moved, [4, 4])]])));
 }
 
+/** A group with a product that agrees, one whose gradient is off, and an operator that does not exist. */
+async function operatorGroup(): Promise<void> {
+  const product = { op: "matmul", attrs: {}, inputs: ["a", "b"], outputs: 1, out_noise: [1e-8] };
+  const noise = { grad_noise: { a: 1e-8, b: "NaN" } };
+  const cases = [
+    { name: "product", ...product, ...noise },
+    { name: "wrong_gradient", ...product, ...noise },
+    { name: "unknown", ...product, ...noise, op: "no_such_operator" },
+  ];
+  await writeFile(join(folder, "ops-some.json"), JSON.stringify({ cases }).replaceAll('"NaN"', "NaN"));
+  const row = (...values: number[]) => fromFloat32(Float32Array.from(values), [1, 2]);
+  const column = (...values: number[]) => fromFloat32(Float32Array.from(values), [2, 1]);
+  const one = (value: number) => fromFloat32(Float32Array.of(value), [1, 1]);
+  const tensors = cases.flatMap(({ name }, i) => [
+    [`${name}/in.a`, row(1, 2)] as const,
+    [`${name}/in.b`, column(3, 4)] as const,
+    [`${name}/out.0`, one(11)] as const,
+    [`${name}/cot.0`, one(2)] as const,
+    [`${name}/grad.a`, row(6, 8 + i)] as const,
+    [`${name}/grad.b`, column(2, 4)] as const,
+  ]);
+  await writeFile(join(folder, "ops-some.safetensors"), serializeSafetensors(new Map(tensors)));
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "fusegrad-parity-"));
   await onDevice("reference", 3, async () => {
     await masked();
     await base();
   });
-  const operators = { cases: [{ name: "matmul_0", op: "matmul" }] };
-  await writeFile(join(folder, "ops-linalg.json"), JSON.stringify(operators));
+  await operatorGroup();
 });
 
 afterAll(() => rm(folder, { recursive: true }));
@@ -213,9 +237,19 @@ describe("parity", () => {
     const { status, lines, summary } = await parity(folder, "--only", "missing");
     expect(lines).toEqual([{ case: "missing-class", skipped: "class NoModel" }]);
     expect({ status, summary }).toEqual({ status: 0, summary: "0 passed, 0 failed, 1 skipped" });
-    expect((await parity(folder, "--only", "ops")).lines).toEqual([
-      { case: "ops-linalg/matmul_0", skipped: "operator matmul" },
-    ]);
+  });
+
+  it.each(["wasm", "reference"])("compares operators and their gradients on %s", async (device) => {
+    const dump = join(folder, `dump-${device}`);
+    const found = await parity(folder, "--device", device, "--only", "ops-some", "--dump", dump);
+    const [right, wrong, unknown] = found.lines;
+    expect([right.case, right.ok, wrong.case, wrong.ok]).toEqual(["product", true, "wrong_gradient", false]);
+    expect([wrong.at, wrong.maxError, wrong.tolerance]).toEqual(["grad.a", 1, 9e-5]);
+    expect(unknown).toEqual({ case: "unknown", skipped: "operator no_such_operator" });
+    expect(found).toMatchObject({ status: 1, summary: "1 passed, 1 failed, 1 skipped" });
+    const { tensors } = parseSafetensors(await readFile(join(dump, "product.safetensors")));
+    expect([...tensors.keys()].sort()).toEqual(["grad.a", "grad.b", "out.0"]);
+    expect([...toFloat32(tensors.get("grad.a") as SafetensorsEntry)]).toEqual([6, 8]);
   });
 
   it("goes on after a case that cannot be read", async () => {
