@@ -58,7 +58,8 @@ export class BertModel extends EncoderModel<BertConfig> {
   }
 }
 
-const predictionNames: Names = {
+/** Names of the language-model head's fields in files. */
+export const predictionNames: Names = {
   "head.dense": "cls.predictions.transform.dense",
   "head.norm": "cls.predictions.transform.LayerNorm",
   "head.bias": "cls.predictions.bias",

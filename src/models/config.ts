@@ -84,6 +84,28 @@ export class ConfigReader {
       : this.fail("id2label", "an object of names by number");
   }
 
+  /** A list of at least one of the choices, none twice. */
+  choices<const Choice extends string>(
+    name: string,
+    choices: readonly Choice[],
+    fallback: readonly Choice[],
+  ): readonly Choice[] {
+    const given = this.#read(name, fallback);
+    const known = Array.isArray(given) ? choices.filter((choice) => given.includes(choice)) : [];
+    return Array.isArray(given) && given.length > 0 && known.length === given.length
+      ? given
+      : this.fail(name, `a list of ${choices.join(", ")}, each at most once`);
+  }
+
+  /** As many integers of at least 1 as there are defaults. */
+  integers(name: string, fallback: readonly number[]): readonly number[] {
+    const given = this.#read(name, fallback);
+    const whole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
+    return Array.isArray(given) && given.length === fallback.length && given.every(whole)
+      ? given
+      : this.fail(name, `a list of ${fallback.length} integers of at least 1`);
+  }
+
   choice<const Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice {
     const value = this.#read(name, fallback);
     return choices.find((choice) => choice === value) ?? this.fail(name, `one of ${choices.join(", ")}`);

@@ -1,8 +1,9 @@
 import { ArgumentError, IndexOutOfRangeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, type Shape, sameShape } from "../graph/shape.ts";
-import { MultiHeadAttention } from "../nn/attention.ts";
+import { type AttendOptions, MultiHeadAttention } from "../nn/attention.ts";
 import { Dropout } from "../nn/dropout.ts";
 import { Embedding } from "../nn/embedding.ts";
+import type { AttentionResult } from "../nn/functional/index.ts";
 import { truncatedNormal, zeros } from "../nn/init.ts";
 import { LayerNorm } from "../nn/layerNorm.ts";
 import { Linear } from "../nn/linear.ts";
@@ -36,6 +37,14 @@ export interface EncoderSpec {
   readonly sinusoidalPositions?: boolean;
   /** Whether the family has a pooler. */
   readonly pooler: boolean;
+  /** Makes a layer's attention, where it is not that of the Transformer. */
+  readonly attention?: (options: CreateOptions) => SelfAttention;
+}
+
+/** What mixes the tokens in a layer. */
+export interface SelfAttention extends Module {
+  /** x [B, T, width] gives the output [B, T, width] and the probabilities [B, heads, T, T], before dropout. */
+  forward(x: Tensor, options: AttendOptions): AttentionResult;
 }
 
 /** What a token sequence is besides its ids. */
@@ -63,7 +72,7 @@ export interface EncoderOutput {
   readonly attentions: readonly Tensor[] | undefined;
 }
 
-function startOf(config: EncoderConfig) {
+export function startOf(config: EncoderConfig) {
   return { weightInit: truncatedNormal(config.initializer_range), biasInit: zeros };
 }
 
@@ -119,22 +128,33 @@ class Embeddings extends Module {
     this.#absolute = config.position_embedding_type === "absolute";
   }
 
-  forward(inputIds: Tensor, { tokenTypeIds, positionIds }: EncoderInputs): Tensor {
+  forward(inputIds: Tensor, inputs: EncoderInputs): Tensor {
+    const { tokenTypeIds, positionIds } = inputs;
     if (tokenTypeIds && !this.segment) {
       throw new ArgumentError(`${this.#spec.prefix}: tokenTypeIds given, but the model knows no segments`);
     }
-    const tokens = this.token.forward(inputIds);
-    // Without segments every token is of segment 0.
-    const segments = tokenTypeIds ? this.segment?.forward(tokenTypeIds) : this.segment?.weight.slice([0, 1]);
-    let sum = segments ? tokens.add(segments) : tokens;
+    const parts = [this.token.forward(inputIds), this.segments(tokenTypeIds)];
     if (this.#absolute) {
-      const positions = this.#positions(inputIds, positionIds);
-      sum = sum.add(this.#spec.sinusoidalPositions ? positions.detach() : positions);
+      const positions = this.positions(inputIds, positionIds);
+      parts.push(this.#spec.sinusoidalPositions ? positions.detach() : positions);
     }
+    return this.finish(parts);
+  }
+
+  /** The sum of those that there are [B, T, width], normalised, with dropout. */
+  finish(parts: readonly (Tensor | undefined)[]): Tensor {
+    const sum = parts.reduce((total, part) => (part && total ? total.add(part) : (total ?? part)));
+    if (sum === undefined) throw new ArgumentError(`${this.#spec.prefix}: embeddings of nothing`);
     return this.dropout.forward(this.norm.forward(sum));
   }
 
-  #positions(inputIds: Tensor, positionIds: Tensor | undefined): Tensor {
+  /** [B, T, width], or [1, width] of segment 0 without ids; undefined for a model without segments. */
+  segments(tokenTypeIds: Tensor | undefined): Tensor | undefined {
+    return tokenTypeIds ? this.segment?.forward(tokenTypeIds) : this.segment?.weight.slice([0, 1]);
+  }
+
+  /** [B, T, width], or [T, width] where all rows count alike. @throws IndexOutOfRangeError for more tokens than positions. */
+  positions(inputIds: Tensor, positionIds: Tensor | undefined): Tensor {
     if (positionIds) return this.position.forward(positionIds);
     const [, length] = inputIds.shape;
     const { paddingIdx } = this.position;
@@ -175,7 +195,7 @@ function positionsAfterPadding(inputIds: Tensor, padding: number): Tensor {
   return where(tokens, count, 0).add(padding);
 }
 
-function attentionOf(config: EncoderConfig, options: CreateOptions): MultiHeadAttention {
+function attentionOf(config: EncoderConfig, options: CreateOptions): SelfAttention {
   const { hidden_size: width, num_attention_heads: heads, position_embedding_type: positions } = config;
   const shared = { dropout: config.attention_probs_dropout_prob, ...startOf(config), ...options };
   if (positions === "absolute") return new MultiHeadAttention(width, heads, shared);
@@ -189,7 +209,7 @@ function attentionOf(config: EncoderConfig, options: CreateOptions): MultiHeadAt
 
 /** A Transformer block: self-attention and a feed-forward network, each with residual and then LayerNorm (post-norm). */
 export class EncoderLayer extends Module {
-  readonly attention: MultiHeadAttention;
+  readonly attention: SelfAttention;
   readonly attentionNorm: LayerNorm;
   readonly up: Linear;
   readonly down: Linear;
@@ -205,7 +225,7 @@ export class EncoderLayer extends Module {
   constructor(config: EncoderConfig, spec: EncoderSpec, options: CreateOptions) {
     super();
     const { hidden_size: width, intermediate_size: inner } = config;
-    this.attention = attentionOf(config, options);
+    this.attention = spec.attention?.(options) ?? attentionOf(config, options);
     this.attentionNorm = norm(width, config, options);
     this.up = dense(width, inner, config, options);
     this.down = dense(inner, width, config, options);
@@ -215,8 +235,8 @@ export class EncoderLayer extends Module {
     this.#names = spec.layerNames;
   }
 
-  forward(x: Tensor, scoreBias: Tensor | undefined): LayerOutput {
-    const { output: attended, probabilities } = this.attention.forward(x, { scoreBias });
+  forward(x: Tensor, options: AttendOptions): LayerOutput {
+    const { output: attended, probabilities } = this.attention.forward(x, options);
     const middle = this.attentionNorm.forward(x.add(this.dropout.forward(attended)));
     const fed = this.down.forward(this.#activation(this.up.forward(middle)));
     return {
@@ -246,11 +266,11 @@ class LayerGroup extends Module {
     this.#names = names;
   }
 
-  forward(x: Tensor, scoreBias: Tensor | undefined): LayerOutput {
+  forward(x: Tensor, options: AttendOptions): LayerOutput {
     let output = x;
     const attentions: Tensor[] = [];
     for (const layer of this.layers) {
-      const step = layer.forward(output, scoreBias);
+      const step = layer.forward(output, options);
       output = step.output;
       attentions.push(...step.attentions);
     }
@@ -321,7 +341,7 @@ export class EncoderModel<Config extends object = object> extends Module {
     for (let i = 0; i < depth; i++) {
       // The groups take equal parts of the depth; layers that are not shared, a step each.
       const layer = this.layers[Math.floor(i / (depth / this.layers.length))];
-      const step = layer.forward(hidden, scoreBias);
+      const step = layer.forward(hidden, { scoreBias });
       hidden = step.output;
       hiddenStates.push(hidden);
       attentions.push(...step.attentions);
@@ -351,7 +371,7 @@ export class EncoderModel<Config extends object = object> extends Module {
 
 const lowest = -3.4028234663852886e38;
 
-function checkInputs(
+export function checkInputs(
   model: string,
   inputIds: Tensor,
   { attentionMask, tokenTypeIds, positionIds }: EncoderInputs,

@@ -80,7 +80,7 @@ export function readEncoderConfig(reader: ConfigReader, defaults: Defaults): Enc
       defaults.max_position_embeddings ?? 512,
     ),
     position_embedding_type: reader.choice("position_embedding_type", positionEmbeddingTypes, "absolute"),
-    type_vocab_size: reader.integer("type_vocab_size", defaults.type_vocab_size ?? 2),
+    type_vocab_size: reader.integer("type_vocab_size", defaults.type_vocab_size ?? 2, 0),
     initializer_range: reader.number("initializer_range", 0.02),
     layer_norm_eps: reader.number("layer_norm_eps", defaults.layer_norm_eps ?? 1e-12),
     pad_token_id: reader.optionalInteger("pad_token_id", defaults.pad_token_id),

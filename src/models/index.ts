@@ -72,3 +72,37 @@ export {
   RobertaModel,
   robertaCheckpoint,
 } from "./roberta.ts";
+export {
+  SynthesizerConfig,
+  SynthesizerForMaskedLM,
+  SynthesizerLMHeadModel,
+  SynthesizerModel,
+  synthesizerAttention,
+  synthesizerCheckpoint,
+} from "./synthesizer.ts";
+export {
+  SynthesizerAttention,
+  type SynthesizerComponent,
+  type SynthesizerOptions,
+  synthesizerComponents,
+} from "./synthesizerAttention.ts";
+export {
+  TtaConfig,
+  TtaForLanguageAutoencoding,
+  type TtaInputs,
+  type TtaLabelledInputs,
+  type TtaLanguageAutoencodingOutput,
+  TtaModel,
+  type TtaOutput,
+  ttaCheckpoint,
+} from "./tta.ts";
+export {
+  UnofficialDense,
+  UnofficialFactorizedDense,
+  UnofficialFactorizedRandom,
+  UnofficialMixture,
+  UnofficialRandom,
+  UnofficialSynthesizerConfig,
+  UnofficialTransformer,
+  unofficialSynthesizerCheckpoint,
+} from "./unofficialSynthesizer.ts";

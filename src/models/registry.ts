@@ -9,6 +9,9 @@ import type { CheckpointRules } from "./checkpoint.ts";
 import * as distilbert from "./distilbert.ts";
 import * as electra from "./electra.ts";
 import * as roberta from "./roberta.ts";
+import * as synthesizer from "./synthesizer.ts";
+import * as tta from "./tta.ts";
+import * as unofficial from "./unofficialSynthesizer.ts";
 
 // Models by the names of Hugging Face's classes, which configurations give under `architectures`.
 
@@ -124,6 +127,38 @@ export const modelClasses: readonly ModelClass[] = [
       DistilBertForTokenClassification: distilbert.DistilBertForTokenClassification,
       DistilBertForQuestionAnswering: distilbert.DistilBertForQuestionAnswering,
       DistilBertForMultipleChoice: distilbert.DistilBertForMultipleChoice,
+    },
+  }),
+  ...classesOf({
+    modelType: "synthesizer",
+    config: synthesizer.SynthesizerConfig,
+    rules: synthesizer.synthesizerCheckpoint,
+    classes: {
+      SynthesizerModel: synthesizer.SynthesizerModel,
+      SynthesizerForMaskedLM: synthesizer.SynthesizerForMaskedLM,
+      SynthesizerLMHeadModel: synthesizer.SynthesizerLMHeadModel,
+    },
+  }),
+  ...classesOf({
+    modelType: "synthesizer-unofficial",
+    config: unofficial.UnofficialSynthesizerConfig,
+    rules: unofficial.unofficialSynthesizerCheckpoint,
+    classes: {
+      Transformer: unofficial.UnofficialTransformer,
+      SynthesizerDense: unofficial.UnofficialDense,
+      SynthesizerRandom: unofficial.UnofficialRandom,
+      FactorizedSynthesizerDense: unofficial.UnofficialFactorizedDense,
+      FactorizedSynthesizerRandom: unofficial.UnofficialFactorizedRandom,
+      MixtureSynthesizers: unofficial.UnofficialMixture,
+    },
+  }),
+  ...classesOf({
+    modelType: "tta",
+    config: tta.TtaConfig,
+    rules: tta.ttaCheckpoint,
+    classes: {
+      TtaModel: tta.TtaModel,
+      TtaForLanguageAutoencoding: tta.TtaForLanguageAutoencoding,
     },
   }),
 ];

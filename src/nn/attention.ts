@@ -63,23 +63,23 @@ export class MultiHeadAttention extends Module {
     if (x.ndim !== 3)
       throw new ShapeError(`MultiHeadAttention: input ${formatShape(x.shape)}, wanted [B, T, width]`);
     const { output, probabilities } = scaledDotProductAttention(
-      this.#split(this.query.forward(x)),
-      this.#split(this.key.forward(key)),
-      this.#split(this.value.forward(value)),
+      splitHeads(this.query.forward(x), this.heads),
+      splitHeads(this.key.forward(key), this.heads),
+      splitHeads(this.value.forward(value), this.heads),
       { mask, scoreBias, dropout: this.dropout, training: this.training },
     );
-    return { output: this.output.forward(merge(output)), probabilities };
-  }
-
-  /** [B, T, H d] to [B, H, T, d]. */
-  #split(x: Tensor): Tensor {
-    const [batch, length, width] = x.shape;
-    return x.reshape([batch, length, this.heads, width / this.heads]).transpose(1, 2);
+    return { output: this.output.forward(mergeHeads(output)), probabilities };
   }
 }
 
+/** [B, T, H d] to [B, H, T, d]. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, length, width] = x.shape;
+  return x.reshape([batch, length, heads, width / heads]).transpose(1, 2);
+}
+
 /** [B, H, T, d] to [B, T, H d]. */
-function merge(x: Tensor): Tensor {
+export function mergeHeads(x: Tensor): Tensor {
   const [batch, heads, length, width] = x.shape;
   return x.transpose(1, 2).reshape([batch, length, heads * width]);
 }

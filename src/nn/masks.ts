@@ -28,6 +28,12 @@ export function causalMask(
   return arange(0, keys, 1, options).reshape([1, 1, 1, keys]).le(query);
 }
 
+/** Each query sees all keys but the one in its own place: [1, 1, T, T]. */
+export function diagonalMask(length: number, options: { readonly device?: Device } = {}): Tensor {
+  const at = arange(0, length, 1, options);
+  return at.reshape([1, 1, length, 1]).ne(at.reshape([1, 1, 1, length]));
+}
+
 /** What all masks allow; undefined (everything) of none. @throws DTypeError for a mask that is not bool. */
 export function allOf(masks: readonly (Tensor | undefined)[]): Tensor | undefined {
   const given = masks.filter((mask) => mask !== undefined);
