@@ -1,15 +1,15 @@
 import { ArgumentError, IndexOutOfRangeError, ShapeError } from "../graph/errors.ts";
-import { formatShape, type Shape, sameShape } from "../graph/shape.ts";
+import { formatShape, sameShape } from "../graph/shape.ts";
 import { type AttendOptions, MultiHeadAttention } from "../nn/attention.ts";
 import { Dropout } from "../nn/dropout.ts";
 import { Embedding } from "../nn/embedding.ts";
 import type { AttentionResult } from "../nn/functional/index.ts";
-import { truncatedNormal, zeros } from "../nn/init.ts";
+import { sinusoids, truncatedNormal, zeros } from "../nn/init.ts";
 import { LayerNorm } from "../nn/layerNorm.ts";
 import { Linear } from "../nn/linear.ts";
 import { allOf, causalMask, paddingMask } from "../nn/masks.ts";
 import { Module } from "../nn/module.ts";
-import { arange, type CreateOptions, tensor } from "../tensor/create.ts";
+import { arange, type CreateOptions } from "../tensor/create.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
 import { hiddenActivations } from "./activation.ts";
 import type { EncoderConfig } from "./encoderConfig.ts";
@@ -171,17 +171,6 @@ class Embeddings extends Module {
       ? this.position.weight.slice([0, length])
       : this.position.forward(positionsAfterPadding(inputIds, paddingIdx));
   }
-}
-
-/** sin and cos in turn of position / 10000^(2 pair / width). Vaswani et al. (2017), section 3.5. */
-function sinusoids(shape: Shape, options?: CreateOptions): Tensor {
-  const [rows, width] = shape;
-  const values = Float64Array.from({ length: rows * width }, (_, i) => {
-    const [row, column] = [Math.floor(i / width), i % width];
-    const angle = row / 10000 ** ((2 * Math.floor(column / 2)) / width);
-    return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
-  });
-  return tensor(values, { dtype: "f32", ...options, shape });
 }
 
 /** [B, T]: the padding token's id at padding, and its successors at the other tokens in turn. */

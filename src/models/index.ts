@@ -52,6 +52,7 @@ export {
 } from "./electra.ts";
 export { type EncoderInputs, EncoderModel, type EncoderOutput } from "./encoder.ts";
 export type { EncoderConfig, ProblemType } from "./encoderConfig.ts";
+export { beamSearch, type GenerateOptions, generateTokens, type NextLogits } from "./generate.ts";
 export type { LabelledInputs, MaskedLMInputs, SpanInputs, SpanOutput, TaskOutput } from "./headModels.ts";
 export {
   type FromPretrainedOptions,
@@ -86,6 +87,15 @@ export {
   type SynthesizerOptions,
   synthesizerComponents,
 } from "./synthesizerAttention.ts";
+export {
+  type SelfAttentionFactory,
+  type SourceInputs,
+  TransformerForConditionalGeneration,
+  type TransformerInputs,
+  type TransformerOutput,
+  transformerCheckpoint,
+} from "./transformer.ts";
+export { TransformerConfig } from "./transformerConfig.ts";
 export {
   TtaConfig,
   TtaForLanguageAutoencoding,

@@ -8,8 +8,11 @@ import { BertConfig } from "./bertConfig.ts";
 import type { CheckpointRules } from "./checkpoint.ts";
 import * as distilbert from "./distilbert.ts";
 import * as electra from "./electra.ts";
+import type { GenerateOptions } from "./generate.ts";
 import * as roberta from "./roberta.ts";
 import * as synthesizer from "./synthesizer.ts";
+import * as transformer from "./transformer.ts";
+import { TransformerConfig } from "./transformerConfig.ts";
 import * as tta from "./tta.ts";
 import * as unofficial from "./unofficialSynthesizer.ts";
 
@@ -20,6 +23,8 @@ export interface PretrainedModel extends Module {
   /** What `config.json` says, under its own names. */
   readonly config: object;
   forward(main: Tensor, inputs?: object): object;
+  /** Of models that give one token after the other: the likeliest outputs that a search finds. */
+  generate?(main: Tensor, inputs: object, options: GenerateOptions): Promise<number[][]>;
 }
 
 /** A class of models, and how its files are read. */
@@ -151,6 +156,12 @@ export const modelClasses: readonly ModelClass[] = [
       FactorizedSynthesizerRandom: unofficial.UnofficialFactorizedRandom,
       MixtureSynthesizers: unofficial.UnofficialMixture,
     },
+  }),
+  ...classesOf({
+    modelType: "transformer_encdec",
+    config: TransformerConfig,
+    rules: transformer.transformerCheckpoint,
+    classes: { TransformerForConditionalGeneration: transformer.TransformerForConditionalGeneration },
   }),
   ...classesOf({
     modelType: "tta",

@@ -6,6 +6,7 @@ import {
   ones as onesTensor,
   rand,
   randn,
+  tensor,
   zeros as zerosTensor,
 } from "../tensor/create.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
@@ -77,6 +78,17 @@ export function xavierNormal(gain = 1): Initializer {
     const { fanIn, fanOut } = fans("xavierNormal", shape);
     return normal(gain * Math.sqrt(2 / (fanIn + fanOut)))(shape, options);
   };
+}
+
+/** Of [rows, width]: sin and cos in turn of position / 10000^(2 pair / width). Vaswani et al. (2017), section 3.5. */
+export function sinusoids(shape: Shape, options?: CreateOptions): Tensor {
+  const [rows, width] = shape;
+  const values = Float64Array.from({ length: rows * width }, (_, i) => {
+    const [row, column] = [Math.floor(i / width), i % width];
+    const angle = row / 10000 ** ((2 * Math.floor(column / 2)) / width);
+    return column % 2 === 0 ? Math.sin(angle) : Math.cos(angle);
+  });
+  return tensor(values, { dtype: "f32", ...options, shape });
 }
 
 /** The error function on the host, by its Maclaurin series: exact to about 1e-11 for |x| < 4. */

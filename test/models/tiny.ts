@@ -10,6 +10,10 @@ export const i32 = (data: number[] | number[][] | number[][][]): Tensor => tenso
 export function tinyConfig(modelType: string): object {
   const shared = { vocab_size: 11, max_position_embeddings: 9, initializer_range: 0.5 };
   if (modelType === "synthesizer-unofficial") return { in_dims: 4, sentence_length: 4 };
+  if (modelType === "transformer_encdec") {
+    const layers = { encoder_layers: 1, decoder_layers: 1 };
+    return { vocab_size: 11, d_model: 4, d_ff: 6, num_attention_heads: 2, ...layers };
+  }
   if (modelType === "distilbert") return { ...shared, dim: 4, n_layers: 2, n_heads: 2, hidden_dim: 6 };
   return {
     ...shared,
@@ -48,6 +52,10 @@ function inputsFor(
     return { main: i32([ids, ids]), inputs: { attentionMask: i32([mask, mask]), labels: i32([1, 0]) } };
   }
   const shared = { attentionMask: i32(mask) };
+  if (modelType === "transformer_encdec") {
+    const decoderInputIds = i32(ids.map((row) => [1, ...row.slice(1)]));
+    return { main: i32(ids), inputs: { ...shared, decoderInputIds, labels: i32(tokenLabels) } };
+  }
   const labels = /Sequence|NextSentence/.test(name) ? i32([1, 0]) : i32(tokenLabels);
   const spans = { startPositions: i32([0, 1]), endPositions: i32([2, 9]) };
   const pairs = { nextSentenceLabel: i32([0, 1]), sentenceOrderLabel: i32([1, 0]) };

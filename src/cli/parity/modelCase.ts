@@ -3,6 +3,7 @@ import type { SafetensorsEntry } from "../../io/index.ts";
 import { fromPretrained, type ModelClass, modelClasses, type PretrainedModel } from "../../models/index.ts";
 import { valuesOf } from "../../models/pretrained.ts";
 import { architectureOf } from "../../models/registry.ts";
+import { tensor } from "../../tensor/create.ts";
 import { noGrad } from "../../tensor/grad.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import {
@@ -59,12 +60,39 @@ export async function runModelCase(
     await compareOutputs(extra, tensors, new Map(like), prefix, findings);
     for (const field of fields) unchecked.delete(`${name}.${field}`);
   }
+  for (const name of unchecked) {
+    if (await compareGenerated(model, given, name, findings)) unchecked.delete(name);
+  }
   const unknown = [...unchecked].filter((name) => !name.startsWith("rng."));
   return {
     case: given.name,
     ...verdict(findings),
     ...(unknown.length > 0 && { unchecked: unknown }),
   };
+}
+
+/** generate_greedy_maxlen10, generate_beam3_maxlen8 */
+const generation = /^generate_(?:greedy|beam(?<beams>\d+))_maxlen(?<length>\d+)$/;
+
+/** Compares tokens that the model generates with the reference's, if it generates any and the name says how. */
+async function compareGenerated(
+  model: PretrainedModel,
+  given: ModelCase,
+  name: string,
+  findings: Findings,
+): Promise<boolean> {
+  const parts = generation.exec(name)?.groups;
+  const at = `out@${name}`;
+  const expected = given.tensors.get(at);
+  if (parts === undefined || expected === undefined || model.generate === undefined) return false;
+  const { main, inputs } = argumentsOf(given, given.description, "in.");
+  const found = await model.generate(main, inputs, {
+    maxLength: Number(parts.length),
+    beams: Number(parts.beams ?? 1),
+  });
+  const tokens = tensor(Int32Array.from(found.flat()), { shape: [found.length, found[0].length] });
+  await compareTensor(at, tokens, expected, {}, findings);
+  return true;
 }
 
 /** hidden_states to hiddenStates. */
@@ -90,7 +118,16 @@ function nest(entries: readonly (readonly [path: readonly string[], value: Tenso
  * Calls the model with the inputs that the run lists, the first as the main one. Inputs that a further run (`in@run.`) does
  * not hold are those of the first.
  */
-function call(model: PretrainedModel, { tensors }: ModelCase, run: Run, prefix: string): object {
+function call(model: PretrainedModel, given: ModelCase, run: Run, prefix: string): object {
+  const { main, inputs } = argumentsOf(given, run, prefix);
+  return model.forward(main, inputs);
+}
+
+function argumentsOf(
+  { tensors }: ModelCase,
+  run: Run,
+  prefix: string,
+): { readonly main: Tensor; readonly inputs: object } {
   const [main, ...others] = run.inputs.map((name) => {
     const entry = tensors.get(`${prefix}${name}`) ?? tensors.get(`in.${name}`);
     if (entry === undefined) throw new Error(`the case has no tensor ${prefix}${name}`);
@@ -99,12 +136,15 @@ function call(model: PretrainedModel, { tensors }: ModelCase, run: Run, prefix: 
   const draws = [...tensors].filter(([name]) => name.startsWith("rng."));
   const inputs = [...others, ...draws.map(([name, entry]) => [name, toTensor(entry)] as const)];
   const flags = Object.entries(run.call_kwargs).map(([name, value]) => [camelCase(name), value]);
-  return model.forward(main[1], {
-    outputHiddenStates: true,
-    outputAttentions: true,
-    ...nest(inputs.map(([name, value]) => [name.split("."), value])),
-    ...Object.fromEntries(flags),
-  });
+  return {
+    main: main[1],
+    inputs: {
+      outputHiddenStates: true,
+      outputAttentions: true,
+      ...nest(inputs.map(([name, value]) => [name.split("."), value])),
+      ...Object.fromEntries(flags),
+    },
+  };
 }
 
 /** The tensor at a dotted name in an output, or undefined. */

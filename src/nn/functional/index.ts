@@ -7,6 +7,7 @@ export {
   scaledDotProductAttention,
 } from "./attention.ts";
 export { dropout, embedding, layerNorm, linear } from "./basic.ts";
+export { type SmoothedCrossEntropy, smoothedCrossEntropy } from "./labelSmoothing.ts";
 export {
   binaryCrossEntropyWithLogits,
   type CrossEntropyOptions,
