@@ -14,6 +14,29 @@ export function gradients(
   cotangents: readonly Value[],
   wrt: readonly Value[],
 ): (Value | undefined)[] {
+  return propagate(outputs, cotangents, wrt, (value) => !value.requiresGrad);
+}
+
+/**
+ * The same for a graph that stands for one node: its operands count as leaves, even where one is computed from another,
+ * and one that is named twice gets its gradient the first time.
+ */
+function gradientsWithin(
+  outputs: readonly Value[],
+  cotangents: readonly Value[],
+  operands: readonly Value[],
+): (Value | undefined)[] {
+  const leaves = new Set(operands);
+  const found = propagate(outputs, cotangents, operands, (value) => !value.requiresGrad || leaves.has(value));
+  return found.map((gradient, i) => (operands.indexOf(operands[i]) === i ? gradient : undefined));
+}
+
+function propagate(
+  outputs: readonly Value[],
+  cotangents: readonly Value[],
+  wrt: readonly Value[],
+  stop: (value: Value) => boolean,
+): (Value | undefined)[] {
   const sums = new Map<Value, Value>();
   const accumulate = (value: Value, gradient: Value): void => {
     const before = sums.get(value);
@@ -28,7 +51,7 @@ export function gradients(
     accumulate(output, cotangents[i]);
   });
 
-  for (const node of nodesBetween(outputs, new Set(wrt)).reverse()) {
+  for (const node of nodesBetween(outputs, new Set(wrt), stop).reverse()) {
     const incoming = node.outputs.map((output) => sums.get(output));
     if (incoming.every((gradient) => gradient === undefined)) continue;
     const outgoing = gradientsOfNode(node, incoming);
@@ -48,9 +71,13 @@ export function gradients(
 }
 
 /** Nodes on a path from a value of `wrt` to the outputs through values that require gradients, inputs first. */
-function nodesBetween(outputs: readonly Value[], wrt: ReadonlySet<Value>): Node[] {
+function nodesBetween(
+  outputs: readonly Value[],
+  wrt: ReadonlySet<Value>,
+  stop: (value: Value) => boolean,
+): Node[] {
   const between = new Set<Node>();
-  const order = topologicalOrder(outputs, (value) => !value.requiresGrad);
+  const order = topologicalOrder(outputs, stop);
   for (const node of order) {
     if (node.inputs.some((input) => input.requiresGrad && (wrt.has(input) || between.has(input.node))))
       between.add(node);
@@ -74,7 +101,7 @@ function gradientsOfNode(
     const used = parts.flatMap((part, i) =>
       cotangents[i] === undefined ? [] : [{ part, cotangent: cotangents[i] }],
     );
-    return gradients(
+    return gradientsWithin(
       used.map(({ part }) => part),
       used.map(({ cotangent }) => cotangent),
       inputs,
@@ -83,5 +110,5 @@ function gradientsOfNode(
   // Rules of one-output ops read `cotangent`; those of several outputs read `cotangents`, any of which may be missing.
   const cotangent = cotangents.find((value) => value !== undefined);
   if (cotangent === undefined) return [];
-  return gradient({ node, attrs, inputs, outputs, cotangent, cotangents });
+  return gradient({ node, attrs, inputs, outputs, cotangent, cotangents, differentiate: gradientsWithin });
 }

@@ -4,6 +4,7 @@ import type { Program } from "../runtime/device.ts";
 function formatAttribute(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (Array.isArray(value)) return `[${value.map(formatAttribute).join(",")}]`;
+  if (typeof value === "object" && value !== null) return `{${formatAttributes(value)}}`;
   return String(value);
 }
 

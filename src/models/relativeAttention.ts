@@ -1,7 +1,12 @@
 import { IndexOutOfRangeError } from "../graph/errors.ts";
-import { type AttendOptions, MultiHeadAttention, type MultiHeadAttentionOptions } from "../nn/attention.ts";
+import {
+  type AttendOptions,
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+  splitHeads,
+} from "../nn/attention.ts";
 import { Embedding } from "../nn/embedding.ts";
-import { type AttentionResult, scaledDotProductAttention } from "../nn/functional/index.ts";
+import type { AttentionResult } from "../nn/functional/index.ts";
 import { arange } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -34,27 +39,21 @@ export class RelativeAttention extends MultiHeadAttention {
   }
 
   /** x [B, T, width] gives the output [B, T, width] and the probabilities [B, heads, T, T], before dropout. */
-  override forward(x: Tensor, { mask, scoreBias }: AttendOptions = {}): AttentionResult {
-    const [batch, length, width] = x.shape;
-    const heads = (projected: Tensor): Tensor =>
-      projected.reshape([batch, length, this.heads, width / this.heads]).transpose(1, 2);
-    const query = heads(this.query.forward(x));
-    const key = heads(this.key.forward(x));
-    const value = heads(this.value.forward(x));
+  override forward(x: Tensor, { scoreBias, ...score }: AttendOptions = {}): AttentionResult {
+    const [, , width] = x.shape;
+    const query = splitHeads(this.query.forward(x), this.heads);
+    const key = splitHeads(this.key.forward(x), this.heads);
+    const value = splitHeads(this.value.forward(x), this.heads);
     const distances = this.#distances(x);
     const ofQueries = againstRows(query, distances);
     const relative = this.#keys
       ? ofQueries.add(againstRows(key, distances.transpose(0, 1)).transpose(2, 3))
       : ofQueries;
     const scaled = relative.div(Math.sqrt(width / this.heads));
-    const { output, probabilities } = scaledDotProductAttention(query, key, value, {
-      mask,
+    return this.attend(query, key, value, {
+      ...score,
       scoreBias: scoreBias ? scaled.add(scoreBias) : scaled,
-      dropout: this.dropout,
-      training: this.training,
     });
-    const merged = output.transpose(1, 2).reshape([batch, length, width]);
-    return { output: this.output.forward(merged), probabilities };
   }
 
   /** [T, T, d]: the vector of the distance i - j at [i, j]. */

@@ -2,7 +2,12 @@ import { ArgumentError, ShapeError } from "../graph/errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import type { CreateOptions } from "../tensor/create.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type AttentionResult, scaledDotProductAttention } from "./functional/attention.ts";
+import {
+  type AttentionResult,
+  attentionProbabilities,
+  type ScoreOptions,
+  scaledDotProductAttention,
+} from "./functional/attention.ts";
 import { checkProbability } from "./functional/basic.ts";
 import type { Initializer } from "./init.ts";
 import { Linear } from "./linear.ts";
@@ -21,15 +26,11 @@ export interface MultiHeadAttentionOptions extends CreateOptions {
   readonly biasInit?: Initializer;
 }
 
-export interface AttendOptions {
+export interface AttendOptions extends Omit<ScoreOptions, "scale"> {
   /** What to attend to [B, Tk, keyWidth]; the queries' own input by default. */
   readonly key?: Tensor;
   /** Where values come from; `key` by default. */
   readonly value?: Tensor;
-  /** Allow-masks (bool, true = may attend), combined by AND: [B, 1 | H, 1 | Tq, Tk]. */
-  readonly mask?: Tensor | readonly (Tensor | undefined)[];
-  /** Added to the scores before masking, broadcast against [B, H, Tq, Tk]. */
-  readonly scoreBias?: Tensor;
 }
 
 /** Attention with several heads, each on its own projection of the input. Vaswani et al. (2017). */
@@ -59,16 +60,25 @@ export class MultiHeadAttention extends Module {
 
   /** x [B, Tq, width] gives the output [B, Tq, width] and the probabilities [B, heads, Tq, Tk], before dropout. */
   forward(x: Tensor, options: AttendOptions = {}): AttentionResult {
-    const { key = x, value = key, mask, scoreBias } = options;
+    const { key = x, value = key, ...score } = options;
     if (x.ndim !== 3)
       throw new ShapeError(`MultiHeadAttention: input ${formatShape(x.shape)}, wanted [B, T, width]`);
-    const { output, probabilities } = scaledDotProductAttention(
+    return this.attend(
       splitHeads(this.query.forward(x), this.heads),
       splitHeads(this.key.forward(key), this.heads),
       splitHeads(this.value.forward(value), this.heads),
-      { mask, scoreBias, dropout: this.dropout, training: this.training },
+      score,
     );
-    return { output: this.output.forward(mergeHeads(output)), probabilities };
+  }
+
+  /** From the heads' queries, keys and values [B, H, T, d] to the layer's output. */
+  protected attend(query: Tensor, key: Tensor, value: Tensor, score: ScoreOptions): AttentionResult {
+    const { dropout, training } = this;
+    const mixed = scaledDotProductAttention(query, key, value, { ...score, dropout, training });
+    return {
+      output: this.output.forward(mergeHeads(mixed)),
+      probabilities: attentionProbabilities(query, key, score),
+    };
   }
 }
 

@@ -3,6 +3,7 @@ import { ShapeError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
 import { broadcastShapes, formatShape, normalizeDim, type Shape, sameShape } from "../graph/shape.ts";
 import { build } from "./build.ts";
+import { captureSubgraph } from "./subgraph.ts";
 import type { OpNameOfKind } from "./table.ts";
 
 /**
@@ -316,4 +317,37 @@ export function crossEntropy(logits: Value, target: Value, ignoreIndex: number):
 
 export function argmax(x: Value, dim: number): Value {
   return build("argmax", [x], { dim }).outputs[0];
+}
+
+export interface AttentionOptions {
+  /** What q kᵀ is multiplied by. */
+  readonly scale: number;
+  /** The score [..., Tq, Tk] as an elementwise function of the scaled product; itself by default. */
+  readonly score?: (product: Value) => Value;
+  /** Which probabilities are kept, and with which probability one is dropped. */
+  readonly dropout?: { readonly kept: Value; readonly probability: number };
+  readonly emptyRow: "nan" | "zero";
+}
+
+/**
+ * Attention over operands of equal leading dims: the result, and each row's largest score and the logarithm of its sum of
+ * exp(score - largest).
+ */
+export function attention(
+  [query, key, value]: readonly [Value, Value, Value],
+  { scale, score = (product) => product, dropout, emptyRow }: AttentionOptions,
+): readonly [result: Value, maximum: Value, logSum: Value] {
+  const shape = [...query.shape.slice(0, -1), key.shape[key.shape.length - 2]];
+  const source = { kind: "argument", name: "product of query and key" } as const;
+  const attrs = { shape, dtype: query.dtype, source, version: 0, requiresGrad: true };
+  const product = build("source", [], attrs).outputs[0];
+  const { subgraph, values } = captureSubgraph(product, score(product));
+  const inputs = [query, key, value, ...values, ...(dropout ? [dropout.kept] : [])];
+  const { outputs } = build("attention", inputs, {
+    scale,
+    score: subgraph,
+    dropout: dropout?.probability ?? 0,
+    emptyRow,
+  });
+  return [outputs[0], outputs[1], outputs[2]];
 }

@@ -21,7 +21,16 @@ export interface GradientContext<Attrs> {
   /** Gradient of output 0. Rules of ops with one output read this one. */
   readonly cotangent: Value;
   readonly cotangents: readonly (Value | undefined)[];
+  /** Gradients of a graph that the rule makes itself, whose leaves are `wrt`. */
+  readonly differentiate: Differentiate;
 }
+
+/** The gradient of the sum of <outputs[i], cotangents[i]> with respect to each value of `wrt`; undefined where none flows. */
+export type Differentiate = (
+  outputs: readonly Value[],
+  cotangents: readonly Value[],
+  wrt: readonly Value[],
+) => readonly (Value | undefined)[];
 
 /** The gradient of each input, in order; undefined where none flows. */
 export type GradientRule<Attrs> = (context: GradientContext<Attrs>) => readonly (Value | undefined)[];

@@ -1,4 +1,5 @@
 import type { Node } from "../graph/node.ts";
+import { attentions } from "./attention.ts";
 import { composites } from "./composite.ts";
 import { contractions } from "./contraction.ts";
 import type { OpDefinition } from "./define.ts";
@@ -20,6 +21,7 @@ export const opTable = {
   ...contractions,
   ...indexing,
   ...composites,
+  ...attentions,
 };
 
 export type OpName = keyof typeof opTable;
@@ -44,7 +46,7 @@ interface KindFamilies {
   readonly reduce: typeof reductions;
   readonly contract: typeof contractions;
   readonly index: typeof indexing;
-  readonly composite: typeof composites;
+  readonly composite: typeof composites & typeof attentions;
 }
 
 /** The node under the table's types. Nodes are made by `build` alone, which pairs each name with its own attrs. */

@@ -5,6 +5,7 @@ import type { Value } from "../graph/node.ts";
 import { build } from "../ops/build.ts";
 import * as b from "../ops/builders.ts";
 import type { AttrsOf, OpName } from "../ops/table.ts";
+import { attentionSpecs } from "./specs/attention.ts";
 import { combiningSpecs } from "./specs/combining.ts";
 import { compositeSpecs } from "./specs/composite.ts";
 import { elementwiseSpecs } from "./specs/elementwise.ts";
@@ -23,6 +24,7 @@ export const opSpecs = {
   ...reductionSpecs,
   ...combiningSpecs,
   ...compositeSpecs,
+  ...attentionSpecs,
 } satisfies { readonly [Name in OpName]: OpSpec<AttrsOf<Name>> };
 
 export const opNames: readonly OpName[] = Object.keys(opSpecs) as OpName[];

@@ -2,8 +2,12 @@
 export { type ActivationName, activations, gelu, logSoftmax, relu, silu, softmax } from "./activation.ts";
 export {
   type AttentionResult,
+  attentionProbabilities,
   maskedSoftmax,
   type ScaledDotProductOptions,
+  type ScoreFunction,
+  type ScoreOptions,
+  type ScorePosition,
   scaledDotProductAttention,
 } from "./attention.ts";
 export { dropout, embedding, layerNorm, linear } from "./basic.ts";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import type { DType } from "../../graph/dtype.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
-import type { CrossEntropyAttrs, LayerNormAttrs } from "../../ops/composite.ts";
-import type { AttrsOf, OpNameOfKind } from "../../ops/table.ts";
+import type { CrossEntropyAttrs, composites, LayerNormAttrs } from "../../ops/composite.ts";
+import type { AttrsOf } from "../../ops/table.ts";
 import type { Tolerance } from "../compare.ts";
 import { awayFromZero, dimOf, distinctTensorOf, numberFor, real, shapeOf, tensorOf } from "./arbitraries.ts";
 import { exact, type HostTensor, magnitude, type OpSpec, type Sample, type SampleOptions } from "./spec.ts";
@@ -146,4 +146,4 @@ export const compositeSpecs = {
       ),
     tolerance: exact,
   },
-} satisfies { readonly [Name in OpNameOfKind<"composite">]: OpSpec<AttrsOf<Name>> };
+} satisfies { readonly [Name in keyof typeof composites]: OpSpec<AttrsOf<Name>> };
