@@ -3,6 +3,7 @@ import { ShapeError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
 import { broadcastShapes, formatShape, normalizeDim, type Shape, sameShape } from "../graph/shape.ts";
 import { build } from "./build.ts";
+import type { ScatterReduction } from "./indexing.ts";
 import { captureSubgraph } from "./subgraph.ts";
 import type { OpNameOfKind } from "./table.ts";
 
@@ -291,6 +292,16 @@ export function gather(x: Value, dim: number, index: Value): Value {
 
 export function scatterAdd(base: Value, dim: number, index: Value, source: Value): Value {
   return build("scatterAdd", [base, index, source], { dim }).outputs[0];
+}
+
+export function scatterReduce(
+  base: Value,
+  dim: number,
+  index: Value,
+  source: Value,
+  reduce: ScatterReduction,
+): Value {
+  return build("scatterReduce", [base, index, source], { dim, reduce }).outputs[0];
 }
 
 export function softmax(x: Value, dim: number): Value {

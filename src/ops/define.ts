@@ -7,10 +7,21 @@ import type { Node, Value, ValueType } from "../graph/node.ts";
  * - `movement`: each output element is one input element (or padding) at another index
  * - `reduce`: combines elements along dims, which stay with size 1
  * - `contract`: sums of products over a shared dim
+ * - `scan`: running combinations along the last dim
+ * - `sort`: the order of the elements along the last dim
  * - `index`: reads or writes at indices that are data
  * - `composite`: defined by other ops; expanded before scheduling
  */
-export type OpKind = "leaf" | "map" | "movement" | "reduce" | "contract" | "index" | "composite";
+export type OpKind =
+  | "leaf"
+  | "map"
+  | "movement"
+  | "reduce"
+  | "contract"
+  | "scan"
+  | "sort"
+  | "index"
+  | "composite";
 
 /** What a gradient rule sees: the node, and the gradient of each output (undefined where none flows). */
 export interface GradientContext<Attrs> {

@@ -3,6 +3,7 @@ import type { Value } from "../graph/node.ts";
 import { formatShape, numel } from "../graph/shape.ts";
 import * as b from "./builders.ts";
 import { defineOp, type GradientRule, type OpDefinition } from "./define.ts";
+import { productOfOthers } from "./orderBuilders.ts";
 
 export interface ReduceAttrs {
   /** Ascending, from the front. Reduced dims stay with size 1. */
@@ -39,21 +40,16 @@ const extremumRule: GradientRule<ReduceAttrs> = ({ attrs, inputs: [x], outputs: 
   return [b.mul(chosen, wide(b.div(g, b.sum(chosen, attrs.dims))))];
 };
 
-/** Product of the others, by exclusive products from both ends, would need a scan; zeros are handled by counting. */
-const productRule: GradientRule<ReduceAttrs> = ({ attrs, inputs: [x], cotangent: g }) => {
-  const wide = (value: Value): Value => b.expand(value, x.shape);
-  const zero = b.scalarLike(x, 0);
-  const one = b.scalarLike(x, 1);
-  const isZero = b.eq(x, zero);
-  const zeros = wide(b.sum(b.cast(isZero, x.dtype), attrs.dims));
-  const nonzero = b.where(isZero, one, x);
-  const rest = wide(b.reduce("prod", nonzero, attrs.dims));
-  const others = b.where(
-    b.eq(zeros, zero),
-    b.div(rest, nonzero),
-    b.where(b.logicalAnd(isZero, b.eq(zeros, one)), rest, zero),
-  );
-  return [b.mul(wide(g), others)];
+/** Each element's share is the product of the others: by running products from both ends, exact where some are 0. */
+const productRule: GradientRule<ReduceAttrs> = ({ attrs: { dims }, inputs: [x], cotangent: g }) => {
+  const kept = x.shape.flatMap((_, dim) => (dims.includes(dim) ? [] : [dim]));
+  const order = [...kept, ...dims];
+  const moved = b.permute(x, order);
+  const rows = moved.shape.slice(0, kept.length);
+  const flat = b.reshape(moved, [...rows, numel(moved.shape.slice(kept.length))]);
+  const others = b.reshape(productOfOthers(flat), moved.shape);
+  const inverse = order.map((_, dim) => order.indexOf(dim));
+  return [b.mul(b.expand(g, x.shape), b.permute(others, inverse))];
 };
 
 export const reductions = {

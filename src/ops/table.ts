@@ -8,6 +8,8 @@ import { indexing } from "./indexing.ts";
 import { leaves } from "./leaves.ts";
 import { movements } from "./movement.ts";
 import { reductions } from "./reduction.ts";
+import { scanComposites, scans } from "./scan.ts";
+import { sortComposites, sorts } from "./sort.ts";
 
 /**
  * The op table: every operation that a graph can hold, one entry each. (The families' gradient rules and the builders
@@ -19,9 +21,13 @@ export const opTable = {
   ...movements,
   ...reductions,
   ...contractions,
+  ...scans,
+  ...sorts,
   ...indexing,
   ...composites,
   ...attentions,
+  ...scanComposites,
+  ...sortComposites,
 };
 
 export type OpName = keyof typeof opTable;
@@ -45,6 +51,8 @@ interface KindFamilies {
   readonly movement: typeof movements;
   readonly reduce: typeof reductions;
   readonly contract: typeof contractions;
+  readonly scan: typeof scans;
+  readonly sort: typeof sorts;
   readonly index: typeof indexing;
   readonly composite: typeof composites & typeof attentions;
 }

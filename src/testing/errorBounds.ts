@@ -4,6 +4,7 @@ import { numel } from "../graph/shape.ts";
 import { build } from "../ops/build.ts";
 import * as b from "../ops/builders.ts";
 import { expandComposites } from "../ops/expand.ts";
+import * as o from "../ops/orderBuilders.ts";
 import { type AttrsOf, definitionOf, type OpName, typed } from "../ops/table.ts";
 
 /** Twice the unit roundoff of f32: a rounding, and a margin. */
@@ -93,6 +94,11 @@ function boundOf(node: Node, output: Value, errors: readonly Value[]): Value {
       return build(node.op as OpName, errors, node.attrs as AttrsOf<OpName>).outputs[0];
     case "reduce":
       return reductionBound(node, output, errors[0]);
+    case "scan":
+      return scanBound(node, errors);
+    case "sort":
+      // Any rounding may change the order of the whole row.
+      return b.expand(allOrNothing([rowMaximum(errors[0])]), output.shape);
     default:
       return b.expand(elementwiseBound(node, output, errors), output.shape);
   }
@@ -119,6 +125,34 @@ function reductionBound(node: Node, output: Value, error: Value): Value {
     default:
       return over("max", error);
   }
+}
+
+function scanBound(original: Node, errors: readonly Value[]): Value {
+  const node = typed(original);
+  const [x] = node.inputs;
+  const [ex] = errors;
+  if (!isFloat(x.dtype)) return b.expand(allOrNothing(errors.map(rowMaximum)), x.shape);
+  switch (node.op) {
+    case "cumsum":
+      return sumBound(
+        o.cumsum(ex),
+        o.cumsum(magnitude(x)),
+        o.cumsum(offGrid(x, 8)),
+        x.shape[x.shape.length - 1],
+      );
+    case "cummax":
+    case "cummin":
+      return o.cummax(ex);
+    default:
+      return b.expand(unknown, x.shape);
+  }
+}
+
+/** The largest along the last dim, which stays with size 1; 0 of nothing. */
+function rowMaximum(x: Value): Value {
+  const last = x.shape.length - 1;
+  const zeros = b.full(b.reducedShape(x.shape, [last]), "f64", 0);
+  return b.reduce("max", b.concat([x, zeros], last), [last]);
 }
 
 /** How many multiples of 2^-bits lie between: 0 for what is one. */
@@ -162,6 +196,13 @@ function elementwiseBound(original: Node, output: Value, errors: readonly Value[
       const total = b.scatterAdd(magnitude(base), dim, index, magnitude(source));
       const irregular = b.scatterAdd(offGrid(base, 8), dim, index, offGrid(source, 8));
       return b.add(sumBound(moved, total, irregular, 1 + index.shape[dim]), sure);
+    }
+    case "scatterReduce": {
+      const { dim, reduce } = node.attrs;
+      if (reduce === "prod") return unknown;
+      const moved = b.scatterReduce(ex, dim, y, errors[2], reduce === "replace" ? reduce : "amax");
+      const sure = allOrNothing([b.reshape(rowMaximum(b.reshape(ey, [numel(y.shape)])), [])]);
+      return b.add(isFloat(x.dtype) ? moved : allOrNothing([moved]), sure);
     }
     case "where": {
       const [condition, chosen, other] = node.inputs;

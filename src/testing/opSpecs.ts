@@ -11,6 +11,7 @@ import { compositeSpecs } from "./specs/composite.ts";
 import { elementwiseSpecs } from "./specs/elementwise.ts";
 import { leafSpecs } from "./specs/leaves.ts";
 import { movementSpecs } from "./specs/movement.ts";
+import { orderSpecs } from "./specs/order.ts";
 import { reductionSpecs } from "./specs/reduction.ts";
 import type { OpSpec, Sample, SampleOptions } from "./specs/spec.ts";
 
@@ -23,6 +24,7 @@ export const opSpecs = {
   ...movementSpecs,
   ...reductionSpecs,
   ...combiningSpecs,
+  ...orderSpecs,
   ...compositeSpecs,
   ...attentionSpecs,
 } satisfies { readonly [Name in OpName]: OpSpec<AttrsOf<Name>> };

@@ -44,6 +44,55 @@ function highest({ dtype }: Value): number {
   return dtype === "i32" ? 2 ** 31 - 1 : 2 ** 32 - 1;
 }
 
+/** What a scan has so far, carried along a row. */
+export class Scan {
+  readonly #value: Value;
+  readonly #carried: LocalArray;
+
+  constructor(block: Block, value: Value) {
+    this.#value = value;
+    this.#carried = block.declare(scalarType(value.dtype), 1, initialOfScan(value));
+  }
+
+  /** Takes in the operands' next elements, and gives the scan's. */
+  step(block: Block, operands: readonly Scalar[]): Scalar {
+    const before = s.local(this.#carried, constant(0));
+    const next = block.let(stepOfScan(this.#value, before, operands));
+    block.set(this.#carried, constant(0), next);
+    return next;
+  }
+}
+
+function initialOfScan(value: Value): number {
+  switch (value.node.op) {
+    case "cumprod":
+      return 1;
+    case "cummax":
+      return lowest(value);
+    case "cummin":
+      return highest(value);
+    default:
+      return 0;
+  }
+}
+
+function stepOfScan({ node }: Value, before: Scalar, [x, y]: readonly Scalar[]): Scalar {
+  switch (node.op) {
+    case "cumsum":
+      return s.binary("add", before, x);
+    case "cumprod":
+      return s.binary("mul", before, x);
+    case "cummax":
+      return s.binary("maximum", before, x);
+    case "cummin":
+      return s.binary("minimum", before, x);
+    case "linearRecurrence":
+      return s.binary("add", s.binary("mul", x, before), y);
+    default:
+      throw new InternalError(`lowering: ${node.op} is no scan`);
+  }
+}
+
 /** Partial results of one reduction: one a lane of the vector loop, and one for the elements after it. */
 export class Accumulator {
   readonly value: Value;

@@ -7,6 +7,7 @@ import { lowerMap } from "./map.ts";
 import { lowerReduce } from "./reduce.ts";
 import { lowerRow } from "./row.ts";
 import { lowerScatter } from "./scatter.ts";
+import { lowerSort } from "./sort.ts";
 
 /** Writes a group as loops. `inMemory` tells what other kernels or the program's inputs have put in memory. */
 export function lowerGroup(group: Group, inMemory: (value: Value) => boolean): LoweredGroup {
@@ -21,6 +22,8 @@ export function lowerGroup(group: Group, inMemory: (value: Value) => boolean): L
       return lowerReduce(scope, template);
     case "contract":
       return lowerContract(scope, template);
+    case "sort":
+      return lowerSort(scope, template);
     case "scatter":
       return lowerScatter(scope, template);
   }

@@ -9,11 +9,18 @@ import type { LoweringScope } from "./compute.ts";
 export interface Pass {
   /** Reductions that this pass completes. */
   readonly reductions: readonly Value[];
+  /** Values that are put into registers at each element, inputs first: kept ones, and scans. */
+  readonly bound: readonly Value[];
+  /** Scans that run in this pass. */
+  readonly scans: readonly Value[];
   /** Wide values stored in this pass. */
   readonly wideStores: readonly Value[];
   /** Values of one element a row, stored after it. */
   readonly narrowStores: readonly Value[];
 }
+
+/** What a pass is there for. */
+type Computed = Omit<Pass, "bound" | "scans">;
 
 export interface RowPasses {
   readonly passes: readonly Pass[];
@@ -61,7 +68,7 @@ export function planPasses(scope: LoweringScope, template: Extract<Template, { k
   const narrowOnly = (value: Value): boolean => isOwnReduction(value) || !isWide(value);
   const passes = Array.from(
     { length: last + 1 },
-    (_, pass): Pass => ({
+    (_, pass): Computed => ({
       reductions: [...reductions].filter((value) => levelOf(value) === pass + 1),
       wideStores: [...group.stores].filter((value) => !narrowOnly(value) && levelOf(value) === pass),
       narrowStores: [...group.stores].filter(
@@ -70,12 +77,19 @@ export function planPasses(scope: LoweringScope, template: Extract<Template, { k
     }),
   );
   const { kept, uses, operations } = chooseKept(scope, passes, isOwnReduction, isWide);
-  return { passes, reductions: [...reductions], kept, uses, operations };
+  const order = inputsFirst(group.stores, scope);
+  const complete = passes.map((computed, pass): Pass => {
+    const used = order.filter((value) => uses(value, pass) && (kept.get(value) ?? pass) <= pass);
+    // A scan that is not kept runs again in every pass that needs it.
+    const scans = used.filter((value) => isScan(value) && (kept.get(value) ?? pass) === pass);
+    return { ...computed, bound: used.filter((value) => kept.has(value) || isScan(value)), scans };
+  });
+  return { passes: complete, reductions: [...reductions], kept, uses, operations };
 }
 
 function chooseKept(
   scope: LoweringScope,
-  passes: readonly Pass[],
+  passes: readonly Computed[],
   isOwnReduction: (value: Value) => boolean,
   isWide: (value: Value) => boolean,
 ): { kept: Map<Value, number>; uses: (value: Value, pass: number) => boolean; operations: number } {
@@ -106,22 +120,18 @@ function chooseKept(
     const used = passesOf(value);
     if (
       used.length < 2 ||
-      definitionOf(value.node).kind !== "map" ||
+      !(isScan(value) || definitionOf(value.node).kind === "map") ||
       !isWorthKeeping(value, scope, isOwnReduction)
     )
       continue;
     kept.set(value, used[0]);
     reach();
   }
-  // In the order of their computation, so that one may be made of another.
-  const ordered = new Map(
-    [...scope.group.members].flatMap((v) => (kept.has(v) ? [[v, kept.get(v) as number]] : [])),
-  );
   const operations = reached.reduce(
     (total, found) => total + [...found].filter((value) => definitionOf(value.node).kind === "map").length,
     passes.reduce((count, { reductions }) => count + reductions.length, 0),
   );
-  return { kept: ordered, uses: (value, pass) => reached[pass].has(value), operations };
+  return { kept, uses: (value, pass) => reached[pass].has(value), operations };
 }
 
 /** Something transcendental, several operations or several reads stand below it. */
@@ -133,6 +143,7 @@ function isWorthKeeping(
   let operations = 0;
   let reads = 0;
   const seen = new Set<Value>();
+  if (isScan(value)) return true;
   const visit = (part: Value): boolean => {
     if (seen.has(part)) return false;
     seen.add(part);
@@ -147,4 +158,22 @@ function isWorthKeeping(
     return costly.has(part.node.op) || part.node.inputs.some((input) => basesOf(input).some(visit));
   };
   return visit(value) || operations >= 4 || reads >= 3;
+}
+
+/** The values below `roots` that this kernel computes, each after what it is made of. */
+function inputsFirst(roots: Iterable<Value>, scope: LoweringScope): Value[] {
+  const order = new Set<Value>();
+  const seen = new Set<Value>();
+  const visit = (value: Value): void => {
+    if (seen.has(value) || scope.inMemory(value)) return;
+    seen.add(value);
+    value.node.inputs.forEach(visit);
+    order.add(value);
+  };
+  for (const root of roots) visit(root);
+  return [...order];
+}
+
+function isScan(value: Value): boolean {
+  return definitionOf(value.node).kind === "scan";
 }

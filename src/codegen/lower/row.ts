@@ -2,10 +2,10 @@ import { InternalError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { type Expression, linearize } from "../index/expression.ts";
-import type { Buffer } from "../kernel/ir.ts";
+import type { Buffer, Scalar } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
 import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
-import { Accumulator } from "./accumulate.ts";
+import { Accumulator, Scan } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
 import { Computation, type LoweringScope, scalarType } from "./compute.ts";
 import { elementLoop, type LoweredGroup, storeAll } from "./loops.ts";
@@ -23,6 +23,19 @@ export function lowerRow(scope: LoweringScope, template: RowTemplate): LoweredGr
     new RowWriter(scope, template, false).write() ??
     (new RowWriter(scope, template, true).write() as LoweredGroup)
   );
+}
+
+/** An element of a row. */
+interface Place {
+  readonly rows: readonly Expression[];
+  readonly element: Expression;
+  readonly lane: Expression | undefined;
+}
+
+/** What a pass carries from one element to the next. */
+interface Carried {
+  readonly accumulators: readonly Accumulator[];
+  readonly scans: ReadonlyMap<Value, Scan>;
 }
 
 class RowWriter {
@@ -83,12 +96,15 @@ class RowWriter {
   }
 
   #writePass(row: Block, rows: readonly Expression[], pass: number): void {
-    const { reductions, wideStores, narrowStores } = this.#passes.passes[pass];
-    const accumulators = reductions.map((value) => new Accumulator(row, value, this.#width));
+    const { reductions, wideStores, narrowStores, ...planned } = this.#passes.passes[pass];
+    // A scan carries its result from one element to the next.
+    const width = planned.scans.length > 0 ? 1 : this.#width;
+    const accumulators = reductions.map((value) => new Accumulator(row, value, width));
+    const scans = new Map(planned.scans.map((value) => [value, new Scan(row, value)]));
     const needed = reductions.length > 0 || wideStores.length > 0;
     if (needed) {
-      elementLoop(row, this.#template.length, this.#width, "loop", (inner, element, lane) => {
-        this.#writeElement(inner, this.#coordinates(rows, element), element, lane, pass, accumulators);
+      elementLoop(row, this.#template.length, width, "loop", (inner, element, lane) => {
+        this.#writeElement(inner, { rows, element, lane }, pass, { accumulators, scans });
       });
     }
     this.#computation.forget();
@@ -112,44 +128,38 @@ class RowWriter {
     );
   }
 
-  #writeElement(
-    inner: Block,
-    coordinates: Coordinates,
-    element: Expression,
-    lane: Expression | undefined,
-    pass: number,
-    accumulators: readonly Accumulator[],
-  ): void {
+  #writeElement(inner: Block, at: Place, pass: number, { accumulators, scans }: Carried): void {
     const computation = this.#computation;
+    const coordinates = this.#coordinates(at.rows, at.element);
     const position = linearize(coordinates.wide, coordinates.wideShape);
-    const bound: Value[] = [];
     computation.forget();
-    for (const [value, from] of this.#passes.kept) {
-      if (pass < from || !this.#passes.uses(value, pass)) continue;
-      const [buffer, at] = this.#keptAt(value, position, element);
+    for (const value of this.#passes.passes[pass].bound) {
       const index = this.#indexOf(value, coordinates);
-      if (pass === from) {
-        const scalar = inner.let(computation.element(value, index, inner));
-        inner.store(buffer, at, scalar);
-        computation.bind(value, scalar, index);
+      const element = (of: Value): Scalar => computation.element(of, this.#indexOf(of, coordinates), inner);
+      const from = this.#passes.kept.get(value);
+      const kept = from === undefined ? undefined : this.#keptAt(value, position, at.element);
+      if (kept && from !== pass) {
+        computation.bind(value, s.load(...kept), index);
       } else {
-        computation.bind(value, s.load(buffer, at), index);
+        const scan = scans.get(value);
+        const scalar = scan ? scan.step(inner, value.node.inputs.map(element)) : inner.let(element(value));
+        if (kept) inner.store(...kept, scalar);
+        computation.bind(value, scalar, index);
       }
-      bound.push(value);
     }
     for (const accumulator of accumulators) {
       const [input] = accumulator.value.node.inputs;
-      accumulator.add(inner, computation.element(input, this.#indexOf(input, coordinates), inner), lane);
+      accumulator.add(inner, computation.element(input, this.#indexOf(input, coordinates), inner), at.lane);
     }
     const { wideStores } = this.#passes.passes[pass];
     storeAll(
       inner,
       computation,
       wideStores
-        .filter((value) => !bound.includes(value))
+        .filter((value) => !this.#passes.kept.has(value))
         .map((value) => ({ value, index: this.#indexOf(value, coordinates), position })),
     );
-    for (const value of bound) computation.unbind(value);
+    for (const value of this.#passes.passes[pass].bound) computation.unbind(value);
   }
 
   /** Where a kept value lies: its own output, or scratch of the length of a row. */

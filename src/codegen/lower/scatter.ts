@@ -1,16 +1,18 @@
 import { InternalError } from "../../graph/errors.ts";
 import { numel } from "../../graph/shape.ts";
+import type { ScatterReduction } from "../../ops/indexing.ts";
 import { typed } from "../../ops/table.ts";
 import { delinearize, type Expression, linearize } from "../index/expression.ts";
+import type { Scalar } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
 import type { Template } from "../schedule/groups.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, type LoweringScope, scalarType } from "./compute.ts";
+import { Computation, type LoweringScope } from "./compute.ts";
 import { elementLoop, type LoweredGroup } from "./loops.ts";
 
 /**
- * Additions at indices that are data: the base is copied, then contributions are added in the order of their index, so
- * that results repeat to the bit.
+ * Elements combined at indices that are data: the base is copied, then contributions are taken in in the order of their
+ * index, so that results repeat to the bit.
  */
 export function lowerScatter(
   scope: LoweringScope,
@@ -25,9 +27,11 @@ function writeScatter(
   single: boolean,
 ): LoweredGroup | undefined {
   const node = typed(target.node);
-  if (node.op !== "scatterAdd") throw new InternalError(`scatter kernel: ${node.op} is no scatterAdd`);
+  if (node.op !== "scatterAdd" && node.op !== "scatterReduce")
+    throw new InternalError(`scatter kernel: ${node.op} is no scatter`);
   const { dim } = node.attrs;
   const [base, index, source] = node.inputs;
+  const combine = combinerOf(node.op === "scatterAdd" ? "sum" : node.attrs.reduce);
   const computation = new Computation(scope);
   const block = new Block(new Names());
   const buffer = computation.bufferOf(target, "readwrite");
@@ -55,16 +59,27 @@ function writeScatter(
         where.map((expression, d) => (d === dim ? safe.index : expression)),
         target.shape,
       );
-      // Where the index is outside, nothing (that is, -0) is added to element 0 of the dim.
-      const nothing = s.constant(scalarType(target.dtype), target.dtype === "f32" ? -0 : 0);
-      body.store(
-        buffer,
-        position,
-        s.binary("add", s.load(buffer, position), s.select(inside, element, nothing)),
-      );
+      // Where the index is outside, element 0 of the dim stays what it is.
+      const before = s.load(buffer, position);
+      body.store(buffer, position, s.select(inside, combine(before, element), before));
     });
   });
   if (computation.needsScalarLoops && !single) return undefined;
   const flops = numel(source.shape);
   return { group: scope.group, body: block.statements, buffers: computation.buffers, scratch: [], flops };
+}
+
+function combinerOf(reduce: "sum" | ScatterReduction): (element: Scalar, contribution: Scalar) => Scalar {
+  switch (reduce) {
+    case "sum":
+      return (element, contribution) => s.binary("add", element, contribution);
+    case "replace":
+      return (_, contribution) => contribution;
+    case "prod":
+      return (element, contribution) => s.binary("mul", element, contribution);
+    case "amax":
+      return (element, contribution) => s.binary("maximum", element, contribution);
+    case "amin":
+      return (element, contribution) => s.binary("minimum", element, contribution);
+  }
 }

@@ -35,8 +35,8 @@ export interface Fusion {
 }
 
 /**
- * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, products and scatters found
- * groups; elementwise ops join the group that computes one of their operands if they read it in place, or else stay
+ * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, scans, sorts, products and scatters
+ * found groups; elementwise ops join the group that computes one of their operands if they read it in place, or else stay
  * free: computed by whoever reads them, from memory. A value that another group needs is stored, or computed again from
  * narrow values where that is cheap (so a layer norm keeps its mean and scale, not its result).
  */
@@ -78,8 +78,12 @@ class Fuser {
     if (kind === "leaf" || kind === "movement") return;
     if (kind === "composite") throw new InternalError(`fuse: ${node.op} was not expanded`);
     if (node.op === "matmul") this.#placeProduct(original);
-    else if (node.op === "scatterAdd") this.#placeScatter(original);
-    else if (isReduction(node)) this.#placeReduction(original, node.attrs.dims);
+    else if (node.op === "scatterAdd" || node.op === "scatterReduce")
+      this.#placeAlone(original, { kind: "scatter", target: node.outputs[0] });
+    else if (node.op === "argsort") this.#placeAlone(original, { kind: "sort", order: node.outputs[0] });
+    else if (isReduction(node))
+      this.#placeInRows(original, reductionTemplate(node.inputs[0], node.attrs.dims));
+    else if (kind === "scan") this.#placeInRows(original, scanTemplate(node.inputs[0]));
     else this.#placeMap(original);
   }
 
@@ -115,8 +119,8 @@ class Fuser {
 
   /** Why an elementwise node cannot be computed in the group's loops; undefined if it can. */
   #obstacle(node: Node, group: Group): string | undefined {
-    if (group.template.kind === "scatter")
-      return "follows additions at indices, which end only with the kernel";
+    if (group.template.kind === "scatter" || group.template.kind === "sort")
+      return "follows a scatter or sort, which ends only with the kernel";
     const coordinates = this.#coordinatesOf(group);
     const { shape } = node.outputs[0];
     const place = placeOf(shape, coordinates);
@@ -169,24 +173,27 @@ class Fuser {
     return (this.#depths.get(value) ?? 0) >= deepest;
   }
 
-  #placeReduction(node: Node, dims: readonly number[]): void {
-    const [input] = node.inputs;
+  /** Reductions and scans: in a group of the same loops that computes or reads the same, or in a new one. */
+  #placeInRows(node: Node, template: Template): void {
     const [output] = node.outputs;
-    const template = reductionTemplate(input, dims);
     const group =
       this.#groups.findLast(
-        (candidate) => sameLoops(candidate.template, template) && this.#canReduceIn(input, candidate),
+        (candidate) =>
+          sameLoops(candidate.template, template) &&
+          node.inputs.every((input) => this.#canReduceIn(input, candidate)),
       ) ?? this.#newGroup(template);
-    // What feeds the reduction is computed in its loops too, once, if nobody else does: several passes may read it.
-    this.#externalise(input, group);
-    this.#relations.depend(group, input);
-    for (const base of basesOf(input)) this.#adopt(base, input, group);
+    // What feeds it is computed in its loops too, once, if nobody else does: several passes may read it.
+    for (const input of node.inputs) {
+      this.#externalise(input, group);
+      this.#relations.depend(group, input);
+      for (const base of basesOf(input)) this.#adopt(base, input, group);
+    }
     this.#home.set(output, group);
     group.members.add(output);
     this.#noteDepth(node, group);
   }
 
-  /** Whether a reduction of `input` can share the group's loops: it reads what is there, or the same data. */
+  /** Whether a reduction or scan of `input` can share the group's loops: it reads what is there, or the same data. */
   #canReduceIn(input: Value, group: Group): boolean {
     const coordinates = this.#coordinatesOf(group);
     const bases = basesOf(input);
@@ -226,14 +233,15 @@ class Fuser {
     group.members.add(product);
   }
 
-  #placeScatter(node: Node): void {
-    const [target] = node.outputs;
+  /** Scatters and sorts: nothing is computed in their loops but what they read. */
+  #placeAlone(node: Node, template: Template): void {
+    const [output] = node.outputs;
     for (const input of node.inputs) this.#externalise(input);
-    const group = this.#newGroup({ kind: "scatter", target });
+    const group = this.#newGroup(template);
     for (const input of node.inputs) this.#relations.depend(group, input);
-    this.#home.set(target, group);
-    group.members.add(target);
-    this.#store(target);
+    this.#home.set(output, group);
+    group.members.add(output);
+    this.#store(output);
   }
 
   #storeRoot(root: Value): Value {
@@ -381,6 +389,11 @@ function reductionTemplate(input: Value, dims: readonly number[]): Template {
   const trailing = shape.every((size, dim) => dim >= first || size === 1 || !reduced.has(dim));
   if (!trailing) return { kind: "reduce", shape, dims };
   return { kind: "row", rows: shape.slice(0, first), length: numel(shape.slice(first)) };
+}
+
+/** Scans run row by row. */
+function scanTemplate({ shape }: Value): Template {
+  return { kind: "row", rows: shape.slice(0, -1), length: shape[shape.length - 1] };
 }
 
 function sameLoops(a: Template, b: Template): boolean {

@@ -23,10 +23,11 @@ export interface Group {
 
 /**
  * - `map`: elements of one shape, independent of each other
- * - `row`: rows of a shape, each a few passes of map and reduce over its trailing elements
+ * - `row`: rows of a shape, each a few passes of map, reduce and scan over its trailing elements
  * - `reduce`: sums (or the like) over dims that are not trailing
  * - `contract`: a matrix product, with what follows elementwise
- * - `scatter`: additions at indices that are data
+ * - `sort`: the order of each row's elements
+ * - `scatter`: elements combined at indices that are data
  */
 export type Template =
   | { readonly kind: "map"; readonly shape: Shape }
@@ -34,6 +35,7 @@ export type Template =
   | { readonly kind: "row"; readonly rows: Shape; readonly length: number }
   | { readonly kind: "reduce"; readonly shape: Shape; readonly dims: readonly number[] }
   | { readonly kind: "contract"; readonly product: Value }
+  | { readonly kind: "sort"; readonly order: Value }
   | { readonly kind: "scatter"; readonly target: Value };
 
 /** The index variables of a group's own loops. */
@@ -78,6 +80,10 @@ export function coordinatesOf(template: Template): Coordinates {
     case "contract": {
       const wide = axes(template.product.shape);
       return { wide, wideShape: template.product.shape, narrow: wide, narrowShape: template.product.shape };
+    }
+    case "sort": {
+      const wide = axes(template.order.shape);
+      return { wide, wideShape: template.order.shape, narrow: wide, narrowShape: template.order.shape };
     }
     case "scatter": {
       const wide = axes(template.target.shape);

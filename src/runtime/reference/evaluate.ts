@@ -4,10 +4,12 @@ import type { Node } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { definitionOf, typed } from "../../ops/table.ts";
 import { evaluateMatmul } from "./contraction.ts";
-import { evaluateGather, evaluateScatterAdd } from "./indexing.ts";
+import { evaluateGather, evaluateScatter, scatterCombiner } from "./indexing.ts";
 import { evaluateMap } from "./map.ts";
 import { evaluateMovement } from "./movement.ts";
 import { evaluateReduce } from "./reduction.ts";
+import { evaluateScan } from "./scan.ts";
+import { evaluateArgsort } from "./sort.ts";
 
 /**
  * The arrays of a primitive node's outputs from those of its inputs. All are new, but a constant's own data.
@@ -23,6 +25,8 @@ export function evaluateNode(node: Node, inputs: readonly TypedArray[]): readonl
       return evaluateMovement(node, inputs);
     case "reduce":
     case "contract":
+    case "scan":
+    case "sort":
     case "index":
       return [evaluateCombining(node, inputs)];
     case "composite":
@@ -63,7 +67,19 @@ function evaluateCombining(node: Node, data: readonly TypedArray[]): TypedArray 
     case "gather":
       return evaluateGather(x, y, combining.attrs.dim, data[0], data[1]);
     case "scatterAdd":
-      return evaluateScatterAdd(x, y, combining.attrs.dim, data[0], data[1], data[2]);
+      return evaluateScatter(scatterCombiner("sum", x.dtype), x, y, combining.attrs.dim, data);
+    case "scatterReduce": {
+      const { reduce, dim } = combining.attrs;
+      return evaluateScatter(scatterCombiner(reduce, x.dtype), x, y, dim, data);
+    }
+    case "cumsum":
+    case "cumprod":
+    case "cummax":
+    case "cummin":
+    case "linearRecurrence":
+      return evaluateScan(combining.op, x, data);
+    case "argsort":
+      return evaluateArgsort(x, combining.attrs.descending, data[0]);
     default:
       throw new InternalError(`reference: op ${node.op} is not known`);
   }

@@ -1,7 +1,8 @@
-import { allocateArray, type TypedArray } from "../../graph/dtype.ts";
+import { allocateArray, type DType, isFloat, type TypedArray } from "../../graph/dtype.ts";
 import type { Value } from "../../graph/node.ts";
 import type { Shape } from "../../graph/shape.ts";
 import { numel, stridesOf } from "../../graph/shape.ts";
+import type { ScatterReduction } from "../../ops/indexing.ts";
 import { forEachOffset, stridesWithout } from "./strided.ts";
 
 /** A scalar is indexed as a vector of one element, as in PyTorch. */
@@ -40,18 +41,36 @@ export function evaluateGather(
   return result;
 }
 
-/** Adds in the dtype itself, one contribution after the other: the order is part of the op. */
-export function evaluateScatterAdd(
+/** Combines in the dtype itself, one contribution after the other: the order is part of the op. */
+export function evaluateScatter(
+  combine: (element: number, contribution: number) => number,
   base: Value,
   index: Value,
   dim: number,
-  data: TypedArray,
-  indices: TypedArray,
-  source: TypedArray,
+  [data, indices, source]: readonly TypedArray[],
 ): TypedArray {
   const result = data.slice();
   forEachTarget(base.shape, dim, index, indices, (position, offset) => {
-    if (offset >= 0) result[offset] += source[position];
+    if (offset >= 0) result[offset] = combine(result[offset], source[position]);
   });
   return result;
+}
+
+/** How a contribution to an element is taken in. Storing rounds to f32 and wraps integers. */
+export function scatterCombiner(
+  reduce: "sum" | ScatterReduction,
+  dtype: DType,
+): (element: number, contribution: number) => number {
+  switch (reduce) {
+    case "sum":
+      return (element, contribution) => element + contribution;
+    case "replace":
+      return (_, contribution) => contribution;
+    case "prod":
+      return isFloat(dtype) ? (element, contribution) => element * contribution : Math.imul;
+    case "amax":
+      return Math.max;
+    case "amin":
+      return Math.min;
+  }
 }

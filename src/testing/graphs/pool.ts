@@ -99,6 +99,11 @@ export class Pool {
         return x ** (numel(node.inputs[0].shape) / Math.max(1, numel(value.shape)));
       case "matmul":
         return x * y * node.inputs[0].shape[node.inputs[0].shape.length - 1];
+      case "cumsum":
+        return x * value.shape[value.shape.length - 1];
+      case "sort":
+      case "argsort":
+        return Math.max(1, x, value.shape[value.shape.length - 1]);
       case "scatterAdd":
         return x + inputs[2] * numel(node.inputs[1].shape);
       case "layerNorm":

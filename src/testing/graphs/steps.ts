@@ -2,6 +2,7 @@ import { isFloat } from "../../graph/dtype.ts";
 import type { Value } from "../../graph/node.ts";
 import { numel, type Shape, sameShape } from "../../graph/shape.ts";
 import * as b from "../../ops/builders.ts";
+import * as o from "../../ops/orderBuilders.ts";
 import type { Pool } from "./pool.ts";
 
 /** Applies an op to a value, with whatever other operands and attributes the numbers choose; undefined where it cannot. */
@@ -192,6 +193,26 @@ const scatterStep: Decoder = (pool, x, y, a) => {
   return b.scatterAdd(base, dim, index, drawn);
 };
 
+const scatterReduceStep: Decoder = (pool, x, y, a) => {
+  if (!hasDims(x) || x.dtype === "bool") return undefined;
+  const dim = dimAt(x, a);
+  const index = indexFor(pool, x, dim, y);
+  const source = pool.choose(a, (value) => value.dtype === x.dtype && sameShape(value.shape, index.shape));
+  const reduce = (["replace", "amax", "amin"] as const)[a % 3];
+  return b.scatterReduce(x, dim, index, source ?? b.cast(index, x.dtype), reduce);
+};
+
+/** Along any dim: moved to the end, and back. */
+const scanOf =
+  (scan: (x: Value) => Value): Decoder =>
+  (_, x, __, a) => {
+    if (!hasDims(x) || x.dtype === "bool") return undefined;
+    const dim = dimAt(x, a);
+    return b.transpose(scan(b.transpose(x, dim, -1)), dim, -1);
+  };
+
+const sortStep: Decoder = (_, x, y) => (hasDims(x) ? o.sort(x, y % 2 === 0)[y % 3 === 0 ? 1 : 0] : undefined);
+
 const layerNormStep: Decoder = (pool, x, y) => {
   if (!hasDims(x) || x.shape.includes(0)) return undefined;
   const dims = 1 + (y % x.shape.length);
@@ -302,6 +323,10 @@ export const steps = {
   matmul: matmulStep,
   gather: gatherStep,
   scatterAdd: scatterStep,
+  scatterReduce: scatterReduceStep,
+  cumsum: scanOf(o.cumsum),
+  cummax: scanOf(o.cummax),
+  sort: sortStep,
   softmax: alongDim(b.softmax),
   logSoftmax: alongDim(b.logSoftmax),
   layerNorm: layerNormStep,

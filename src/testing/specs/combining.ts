@@ -1,9 +1,17 @@
 import fc from "fast-check";
-import type { DType } from "../../graph/dtype.ts";
+import { type DType, isFloat } from "../../graph/dtype.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
-import type { IndexAttrs } from "../../ops/indexing.ts";
+import type { IndexAttrs, ScatterReduceAttrs, ScatterReduction } from "../../ops/indexing.ts";
 import type { AttrsOf, OpNameOfKind } from "../../ops/table.ts";
-import { anyNumber, dimOf, numberFor, shapeOf, tensorOf } from "./arbitraries.ts";
+import {
+  anyNumber,
+  awayFromZero,
+  dimOf,
+  distinctTensorOf,
+  numberFor,
+  shapeOf,
+  tensorOf,
+} from "./arbitraries.ts";
 import {
   exact,
   type HostTensor,
@@ -90,6 +98,59 @@ const scatterAdd: OpSpec<IndexAttrs> = {
   },
 };
 
+/** An index of the same shape that names each element of a line at most once. */
+function withoutRepeats(index: HostTensor, dim: number, size: number): HostTensor {
+  const inner = numel(index.shape.slice(dim + 1));
+  const along = index.shape[dim];
+  const place = (i: number): number => Math.floor(i / inner) % along;
+  // Each line counts up from what its first element was drawn to be.
+  const data = index.data.map((_, i) => (index.data[i - place(i) * inner] + place(i)) % size);
+  return { ...index, data };
+}
+
+/** Base and source of a scatter; their elements all differ where the reduction has kinks. */
+function scatterOperands(
+  options: SampleOptions,
+  base: Shape,
+  source: Shape,
+  reduce: ScatterReduction,
+): fc.Arbitrary<readonly [HostTensor, HostTensor]> {
+  if (options.smooth && (reduce === "amax" || reduce === "amin")) {
+    return distinctTensorOf([numel(base) + numel(source)], options.dtype).map(({ dtype, data }) => [
+      { shape: base, dtype, data: data.slice(0, numel(base)) },
+      { shape: source, dtype, data: data.slice(numel(base)) },
+    ]);
+  }
+  const factor =
+    reduce === "prod" && (options.smooth || options.domain === "usual") && isFloat(options.dtype);
+  const number = factor ? awayFromZero(0.5, 1.5) : numberFor(options);
+  return fc.tuple(tensorOf(base, options.dtype, number), tensorOf(source, options.dtype, number));
+}
+
+const scatterReduce: OpSpec<ScatterReduceAttrs> = {
+  doc: "A copy with elements replaced by, or multiplied or compared with, those written at indices along a dim.",
+  dtypes: NUMBERS,
+  differentiable: true,
+  // The product's rule counts zeros, and counting has no derivative: right away from them, as the samples are.
+  secondOrder: true,
+  samples: (options) =>
+    fc.constantFrom<ScatterReduction>("replace", "prod", "amax", "amin").chain((reduce) =>
+      indexSamples(options, (shape, dim, drawn) => {
+        // Of contributions that replace each other only the last is seen, but all get its gradient, as in PyTorch.
+        const along = Math.min(drawn.shape[dim], shape[dim]);
+        const unique = options.smooth && reduce === "replace" && along === drawn.shape[dim];
+        const index = unique ? withoutRepeats(drawn, dim, shape[dim]) : drawn;
+        const chosen = options.smooth && reduce === "replace" && !unique ? "prod" : reduce;
+        return scatterOperands(options, shape, index.shape, chosen).map(([base, source]) => ({
+          inputs: [base, index, source],
+          attrs: { dim, reduce: chosen },
+        }));
+      }),
+    ),
+  tolerance: ({ inputs: [, index], attrs }) =>
+    attrs.reduce === "prod" ? { ulps: 2 + (index.shape[attrs.dim] ?? 1) } : {},
+};
+
 const matmul: OpSpec<AttrsOf<"matmul">> = {
   doc: "Matrix product over leading dims.",
   dtypes: NUMBERS,
@@ -102,6 +163,6 @@ const matmul: OpSpec<AttrsOf<"matmul">> = {
   },
 };
 
-export const combiningSpecs = { matmul, gather, scatterAdd } satisfies {
+export const combiningSpecs = { matmul, gather, scatterAdd, scatterReduce } satisfies {
   readonly [Name in OpNameOfKind<"contract" | "index">]: OpSpec<AttrsOf<Name>>;
 };

@@ -78,11 +78,11 @@ export const reductionSpecs = {
     doc: "Product along dims; an empty product is 1.",
     dtypes: NUMBERS,
     differentiable: true,
-    // Away from zeros, as the smooth samples are: the rule counts zeros, and counting has no derivative.
     secondOrder: true,
     samples: (options) => {
       const usual = options.smooth || (options.domain === "usual" && isFloat(options.dtype));
-      const number = usual ? awayFromZero(0.5, 1.5) : numberFor(options);
+      const factor = fc.oneof({ weight: 5, arbitrary: awayFromZero(0.5, 1.5) }, fc.constant(0));
+      const number = usual ? factor : numberFor(options);
       return reductionSamples(options, true, (shape) => tensorOf(shape, options.dtype, number));
     },
     tolerance: (sample) => ({ ulps: 2 + reducedCount(sample) }),
