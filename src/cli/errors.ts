@@ -4,7 +4,7 @@ import { FileWriteError } from "../io/node/index.ts";
 /** What was asked for cannot be done; the message says what to change. The command ends with status 2. */
 export class UsageError extends FusegradError {}
 
-/** Ctrl-C. The command ends with status 130, as shells expect of a program that was interrupted. */
+/** Ctrl-C or SIGTERM. The command ends with status 130 or 143, as shells expect of a program that was interrupted. */
 export class InterruptedError extends FusegradError {}
 
 /** Whether an error is about what the user gave (options, files), and not about the program. */

@@ -1,12 +1,15 @@
 import Table from "cli-table3";
 import type { Command } from "commander";
+import { BertConfig, BertForMaskedLM } from "../models/index.ts";
+import { tensor } from "../tensor/create.ts";
 import { explain } from "../tensor/explain.ts";
 import { hashRandom, predictionCount } from "../text/index.ts";
 import { onDevice } from "./devices.ts";
 import { UsageError } from "./errors.ts";
 import { addRunOptions, addSizeOptions, type RunOptions, type SizeOptions, sizesOf } from "./options.ts";
 import { colorsOf, print, printJson, type Terminal } from "./terminal.ts";
-import { batchTensors, makeBert, trainingStep } from "./trainBert.ts";
+import { encoderFields, maskedObjective } from "./train/objectives.ts";
+import { stepToExplain } from "./train/trainer.ts";
 
 interface ExplainOptions extends SizeOptions, RunOptions {
   readonly source?: string;
@@ -29,25 +32,26 @@ export function addExplainCommand(program: Command, terminal: Terminal): void {
 
 /** The kernels of a training step on a batch of these sizes; nothing is computed. */
 function explainStep(options: ExplainOptions): Explanation {
-  const { batch: batchSize, length: sequenceLength, vocab } = options;
-  const model = makeBert(vocab, sequenceLength, sizesOf(options));
-  const step = trainingStep(model, { steps: 1, learningRate: 1e-3 });
-  const maxPredictions = predictionCount(sequenceLength, sequenceLength);
+  const { batch, length, vocab } = options;
+  const model = new BertForMaskedLM(
+    BertConfig.from(encoderFields({ vocabSize: vocab, positions: length, padding: 0 }, sizesOf(options))),
+  );
+  const step = stepToExplain({ model, ...maskedObjective(model) });
   const random = hashRandom(0);
-  const ids = (rows: number, columns: number, bound: number) =>
-    Int32Array.from({ length: rows * columns }, () => random.below(bound));
-  const inputIds = ids(batchSize, sequenceLength, vocab);
-  const batch = batchTensors({
-    batchSize,
-    sequenceLength,
-    maxPredictions,
-    inputIds,
-    attentionMask: new Int32Array(inputIds.length).fill(1),
-    positions: ids(batchSize, maxPredictions, sequenceLength),
-    labels: ids(batchSize, maxPredictions, vocab),
-    denseLabels: inputIds,
+  const ids = (columns: number, bound: number) =>
+    tensor(
+      Int32Array.from({ length: batch * columns }, () => random.below(bound)),
+      { shape: [batch, columns] },
+    );
+  const predictions = predictionCount(length, length);
+  return explain(step, {
+    inputIds: ids(length, vocab),
+    maskedPositions: ids(predictions, length),
+    labels: ids(predictions, vocab),
+    attentionMask: undefined,
+    tokenTypeIds: undefined,
+    pairLabels: undefined,
   });
-  return explain(step, ...batch);
 }
 
 function showSource(terminal: Terminal, { kernels }: Explanation, name: string): void {

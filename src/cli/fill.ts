@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { integer } from "./arguments.ts";
-import { readBertFolder } from "./bertFolder.ts";
 import { onDevice } from "./devices.ts";
 import { type FilledMask, fillMask } from "./fillMask.ts";
+import { fillerFor, readMaskedLm } from "./maskedLmFolder.ts";
 import { addRunOptions, type RunOptions } from "./options.ts";
 import { colorsOf, print, printJson, type Terminal } from "./terminal.ts";
 
@@ -20,8 +20,8 @@ export function addFillCommand(program: Command, terminal: Terminal): void {
   addRunOptions(command, "print one JSON object a line: each mask with its candidates").action(
     async (folder: string, text: string, options: FillOptions) => {
       const masks = await onDevice(options.device, 0, async () => {
-        const { model, tokenizer } = await readBertFolder(folder);
-        return fillMask(model, tokenizer, text, options.top);
+        const { model, tokenizer } = await readMaskedLm(folder);
+        return fillMask(fillerFor(model), tokenizer, text, options.top);
       });
       if (options.json) for (const mask of masks) printJson(terminal, mask);
       else show(terminal, masks);

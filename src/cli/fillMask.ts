@@ -1,9 +1,19 @@
-import type { BertForMaskedLM } from "../models/index.ts";
+import type { Module } from "../nn/module.ts";
 import { tensor } from "../tensor/create.ts";
 import { noGrad } from "../tensor/grad.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { Tokenizer } from "../text/index.ts";
-import { idOf } from "./corpus.ts";
 import { UsageError } from "./errors.ts";
+import { specialIds } from "./tokenizers.ts";
+
+/** A model that predicts masked tokens. */
+export interface Filler {
+  readonly model: Module;
+  /** Most tokens of a text, special ones included. */
+  readonly room: number;
+  /** [1, T] ids and [1, P] positions give [1, P, vocabulary]. */
+  logits(inputIds: Tensor, maskedPositions: Tensor): Tensor;
+}
 
 /** A token that may stand at a mask. */
 export interface Candidate {
@@ -21,24 +31,24 @@ export interface FilledMask {
 }
 
 /**
- * The `top` most probable tokens for every `[MASK]` of a text. Leaves the model in evaluation mode.
+ * The `top` most probable tokens for every `[MASK]` of a text, whatever the tokenizer calls it. Leaves the model in
+ * evaluation mode.
  * @throws UsageError for a text without `[MASK]`, or with more tokens than the model has positions.
  */
 export async function fillMask(
-  model: BertForMaskedLM,
+  { model, room, logits }: Filler,
   tokenizer: Tokenizer,
   text: string,
   top: number,
 ): Promise<FilledMask[]> {
-  const maskId = idOf(tokenizer, "[MASK]");
-  const { ids } = tokenizer.encode(text);
-  const positions = ids.flatMap((id, position) => (id === maskId ? [position] : []));
+  const { mask } = specialIds(tokenizer);
+  const { ids } = tokenizer.encode(text.replaceAll("[MASK]", tokenizer.idToToken(mask) ?? "[MASK]"));
+  const positions = ids.flatMap((id, position) => (id === mask ? [position] : []));
   if (positions.length === 0) {
     throw new UsageError(
       'the text has no [MASK]: put one in the place of the word to fill in, as in "call me [MASK]."',
     );
   }
-  const { max_position_embeddings: room, vocab_size: vocabSize } = model.bert.config;
   if (ids.length > room) {
     throw new UsageError(`the text has ${ids.length} tokens, the model takes at most ${room}; shorten it`);
   }
@@ -46,9 +56,10 @@ export async function fillMask(
   const probabilities = noGrad(() => {
     const inputIds = tensor(Int32Array.from(ids), { shape: [1, ids.length] });
     const maskedPositions = tensor(Int32Array.from(positions), { shape: [1, positions.length] });
-    return model.forward(inputIds, { maskedPositions }).logits.softmax(-1);
+    return logits(inputIds, maskedPositions).softmax(-1);
   });
   const data = await probabilities.data();
+  const vocabSize = data.length / positions.length;
   return positions.map((position, i) => {
     const row = data.subarray(i * vocabSize, (i + 1) * vocabSize);
     return { position, candidates: mostProbable(row, top, tokenizer) };

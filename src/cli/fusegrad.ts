@@ -8,7 +8,7 @@ if (process.versions.node.startsWith("20.")) setFlagsFromString("--experimental-
 
 const interruption = new AbortController();
 // Once: a second Ctrl-C ends the process at once.
-process.once("SIGINT", () => interruption.abort());
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interruption.abort(signal));
 
 // Whoever reads the output may have enough of it: `fusegrad explain | head`.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
-import { integer, path, positive, probability } from "./arguments.ts";
+import { integer, probability } from "./arguments.ts";
 import { type DeviceName, deviceNames } from "./devices.ts";
 import { UsageError } from "./errors.ts";
-import type { BertSizes } from "./trainBert.ts";
+import type { ModelSizes } from "./train/recipe.ts";
 
 /** Options about the shape of a model and of its batches. */
 export interface SizeOptions {
@@ -22,17 +22,6 @@ export interface RunOptions {
   readonly json?: true;
 }
 
-/** Options about a training. */
-export interface TrainOptions extends SizeOptions, RunOptions {
-  readonly steps: number;
-  readonly lr: number;
-  readonly seed: number;
-  readonly out?: string;
-}
-
-/** Steps that a training takes by default. */
-const defaultSteps = 1000;
-
 export function addSizeOptions(command: Command): Command {
   return command
     .option("--layers <n>", "layers of the model", integer(1, 1000), 4)
@@ -49,19 +38,6 @@ export function addSizeOptions(command: Command): Command {
     .option("--length <n>", "tokens in a sequence, [CLS] and [SEP] included", integer(4, 65_536), 64);
 }
 
-export function addTrainOptions(command: Command): Command {
-  return addSizeOptions(command)
-    .option("--steps <n>", "training steps", integer(1, 1_000_000_000), defaultSteps)
-    .option(
-      "--lr <x>",
-      "highest learning rate, after a tenth of the steps; then it falls to 0",
-      positive,
-      1e-3,
-    )
-    .option("--seed <n>", "start of all random numbers", integer(0, Number.MAX_SAFE_INTEGER), 0)
-    .option("--out <folder>", "write config.json, model.safetensors and tokenizer.json here", path);
-}
-
 export function addRunOptions(command: Command, json: string): Command {
   return command
     .addOption(new Option("--device <name>", "what computes").choices(deviceNames).default(deviceNames[0]))
@@ -69,7 +45,13 @@ export function addRunOptions(command: Command, json: string): Command {
 }
 
 /** @throws UsageError for sizes that do not fit each other. */
-export function sizesOf({ layers, width, heads, intermediate = 4 * width, dropout }: SizeOptions): BertSizes {
+export function sizesOf({
+  layers,
+  width,
+  heads,
+  intermediate = 4 * width,
+  dropout,
+}: SizeOptions): ModelSizes {
   if (width % heads !== 0) {
     throw new UsageError(
       `--heads ${heads} does not divide --width ${width}; each head takes an equal part of the width`,

@@ -5,11 +5,12 @@ import { InterruptedError, isUsersError } from "./errors.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addFillCommand } from "./fill.ts";
 import type { Terminal } from "./terminal.ts";
-import { addTrainCommand } from "./train.ts";
+import { addTokenizerCommand } from "./tokenizer.ts";
+import { addTrainCommand } from "./train/command.ts";
 
 /**
  * Runs the command with its arguments and gives the exit status: 0; 2 with one line for wrong options and files; 130
- * when it was interrupted; 1 with a stack trace for anything else.
+ * when it was interrupted (143 by SIGTERM); 1 with a stack trace for anything else.
  */
 export async function run(args: readonly string[], terminal: Terminal): Promise<number> {
   try {
@@ -36,6 +37,7 @@ function makeProgram(terminal: Terminal): Command {
     .exitOverride();
   addTrainCommand(program, terminal);
   addFillCommand(program, terminal);
+  addTokenizerCommand(program, terminal);
   addExplainCommand(program, terminal);
   addDemoCommand(program, terminal);
   return program;
@@ -55,7 +57,7 @@ function statusOf(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof InterruptedError) {
     terminal.stderr.write("interrupted\n");
-    return 130;
+    return terminal.signal.reason === "SIGTERM" ? 143 : 130;
   }
   if (isUsersError(error)) {
     terminal.stderr.write(`error: ${oneLine(error.message)}\n`);

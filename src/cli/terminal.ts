@@ -4,7 +4,7 @@ import pc from "picocolors";
 export interface Terminal {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: NodeJS.WritableStream;
-  /** Aborted by Ctrl-C; asked between steps. */
+  /** Aborted by Ctrl-C and SIGTERM, whose name is the reason; asked between steps. */
   readonly signal: AbortSignal;
 }
 

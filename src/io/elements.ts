@@ -1,3 +1,4 @@
+import { dtypeOfArray, type TypedArray } from "../graph/dtype.ts";
 import { DTypeError, FileFormatError } from "../graph/errors.ts";
 import { checkTensor, type SafetensorsTensor } from "./safetensorsTensor.ts";
 
@@ -123,7 +124,7 @@ export function toBool(entry: Entry): Uint8Array {
   return data;
 }
 
-function bytesOf(values: Float32Array | Int32Array | Uint8Array): Uint8Array {
+function bytesOf(values: TypedArray): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 
@@ -140,4 +141,34 @@ export function fromInt32(values: Int32Array, shape: readonly number[]): Safeten
 /** A BOOL tensor to be written, of bytes 0 and 1; its data is a view of `values`. */
 export function fromBool(values: Uint8Array, shape: readonly number[]): SafetensorsTensor {
   return { dtype: "BOOL", shape, data: bytesOf(values) };
+}
+
+const dtypeInFiles = { bool: "BOOL", u32: "U32", i32: "I32", f32: "F32", f64: "F64" } as const;
+
+/** A tensor of the array's own dtype to be written (Uint8Array is BOOL); its data is a view of `values`. */
+export function fromTypedArray(values: TypedArray, shape: readonly number[]): SafetensorsTensor {
+  return { dtype: dtypeInFiles[dtypeOfArray(values)], shape, data: bytesOf(values) };
+}
+
+/**
+ * What `fromTypedArray` wrote, to the bit: a view of the entry's bytes where those are aligned, else a copy.
+ * @throws DTypeError for a dtype that no array here has; FileFormatError for a BOOL that is neither 0 nor 1; ShapeError for
+ * bytes that do not fit the shape.
+ */
+export function toTypedArray(entry: Entry): TypedArray {
+  checkTensor("toTypedArray", entry.name ?? "(unnamed)", entry);
+  switch (entry.dtype) {
+    case "F64":
+      return elementsOf(entry.data, Float64Array);
+    case "F32":
+      return elementsOf(entry.data, Float32Array);
+    case "I32":
+      return elementsOf(entry.data, Int32Array);
+    case "U32":
+      return elementsOf(entry.data, Uint32Array);
+    case "BOOL":
+      return toBool(entry);
+    default:
+      throw new DTypeError(`toTypedArray: ${label(entry)}; expected one of F64, F32, I32, U32 and BOOL`);
+  }
 }

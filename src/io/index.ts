@@ -3,6 +3,7 @@ export {
   fromBool,
   fromFloat32,
   fromInt32,
+  fromTypedArray,
   parseSafetensors,
   type SafetensorsDtype,
   type SafetensorsEntry,
@@ -14,5 +15,14 @@ export {
   toBool,
   toFloat32,
   toInt32,
+  toTypedArray,
 } from "./safetensors.ts";
 export { type JsonObject, type JsonValue, parseJsonObject, parseStrictJson } from "./strictJson.ts";
+export {
+  captureTraining,
+  checkpointChunks,
+  parseCheckpoint,
+  restoreTraining,
+  type TrainedParts,
+  type TrainingCheckpoint,
+} from "./trainingCheckpoint.ts";

@@ -15,7 +15,16 @@ import { isWellFormed, JsonReader, quoted } from "./strictJson.ts";
 // the header, a JSON object that maps each name to {dtype, shape, data_offsets}, padded with spaces to a
 // multiple of 8 bytes; then the tensors' bytes, in which the offsets count.
 
-export { fromBool, fromFloat32, fromInt32, toBool, toFloat32, toInt32 } from "./elements.ts";
+export {
+  fromBool,
+  fromFloat32,
+  fromInt32,
+  fromTypedArray,
+  toBool,
+  toFloat32,
+  toInt32,
+  toTypedArray,
+} from "./elements.ts";
 export type { SafetensorsDtype, SafetensorsTensor } from "./safetensorsTensor.ts";
 
 /** A tensor that was read from a file. */

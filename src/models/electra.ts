@@ -5,7 +5,7 @@ import { type HiddenActivation, hiddenActivationNames } from "./activation.ts";
 import { bertLayerNames, classifierDropout } from "./bert.ts";
 import type { CheckpointRules } from "./checkpoint.ts";
 import { ConfigReader } from "./config.ts";
-import { EncoderModel, type EncoderSpec, type Names } from "./encoder.ts";
+import { type EmbeddingTables, EncoderModel, type EncoderSpec, type Names } from "./encoder.ts";
 import { type EncoderConfig, labelCount, readEncoderConfig } from "./encoderConfig.ts";
 import {
   CausalLM,
@@ -81,7 +81,7 @@ function specOf({ embedding_size, hidden_size }: ElectraConfig): EncoderSpec {
 
 /** The encoder of generators and discriminators: BERT's without pooler, with tables of another width. */
 export class ElectraModel extends EncoderModel<ElectraConfig> {
-  constructor(config: ElectraConfig, options: CreateOptions = {}) {
+  constructor(config: ElectraConfig, options: CreateOptions & { readonly tables?: EmbeddingTables } = {}) {
     super(config, config, specOf(config), options);
   }
 }
@@ -100,8 +100,10 @@ function generatorHead(config: ElectraConfig, options: CreateOptions): LanguageM
 
 /** The generator, p_G; section 2. */
 export class ElectraForMaskedLM extends MaskedLM<ElectraModel> {
-  constructor(config: ElectraConfig, options: CreateOptions = {}) {
-    super(new ElectraModel(config, options), generatorHead(config, options), generatorNames);
+  /** `tables` are those of the discriminator, where the two are trained together. */
+  constructor(config: ElectraConfig, options: CreateOptions & { readonly tables?: EmbeddingTables } = {}) {
+    const { tables, ...create } = options;
+    super(new ElectraModel(config, { ...create, tables }), generatorHead(config, create), generatorNames);
   }
 }
 

@@ -90,6 +90,12 @@ export function norm(width: number, config: EncoderConfig, options: CreateOption
   return new LayerNorm(width, { eps: config.layer_norm_eps, ...options });
 }
 
+/** Tables that one encoder may have in common with another. */
+export interface EmbeddingTables {
+  readonly token: Embedding;
+  readonly position: Embedding;
+}
+
 /** Token + position + segment embedding, normalised; BERT, section 3 and figure 2. */
 class Embeddings extends Module {
   readonly token: Embedding;
@@ -110,16 +116,23 @@ class Embeddings extends Module {
     };
   }
 
-  constructor(config: EncoderConfig, spec: EncoderSpec, options: CreateOptions) {
+  constructor(
+    config: EncoderConfig,
+    spec: EncoderSpec,
+    options: CreateOptions,
+    tables: EmbeddingTables | undefined,
+  ) {
     super();
     const table = { weightInit: truncatedNormal(config.initializer_range), ...options };
     const width = spec.embeddingWidth ?? config.hidden_size;
     const padded = { ...table, paddingIdx: config.pad_token_id ?? undefined };
-    this.token = new Embedding(config.vocab_size, width, padded);
-    this.position = new Embedding(config.max_position_embeddings, width, {
-      ...(spec.positionsAfterPadding ? padded : table),
-      ...(spec.sinusoidalPositions && { weightInit: sinusoids }),
-    });
+    this.token = tables?.token ?? new Embedding(config.vocab_size, width, padded);
+    this.position =
+      tables?.position ??
+      new Embedding(config.max_position_embeddings, width, {
+        ...(spec.positionsAfterPadding ? padded : table),
+        ...(spec.sinusoidalPositions && { weightInit: sinusoids }),
+      });
     this.segment =
       config.type_vocab_size > 0 ? new Embedding(config.type_vocab_size, width, table) : undefined;
     this.norm = norm(width, config, options);
@@ -289,21 +302,24 @@ export class EncoderModel<Config extends object = object> extends Module {
     return this.#spec.prefix;
   }
 
-  /** Nothing is computed yet: parameters take their initial values when they are first used. */
+  /**
+   * Nothing is computed yet: parameters take their initial values when they are first used. `tables` are another
+   * encoder's, of the same sizes, to share.
+   */
   constructor(
     config: Config,
     encoder: EncoderConfig,
     spec: EncoderSpec,
-    options: CreateOptions & { readonly pooler?: boolean } = {},
+    options: CreateOptions & { readonly pooler?: boolean; readonly tables?: EmbeddingTables } = {},
   ) {
     super();
-    const { pooler = spec.pooler, ...create } = options;
+    const { pooler = spec.pooler, tables, ...create } = options;
     const { hidden_size: width, num_hidden_layers: depth } = encoder;
     const { embeddingWidth, shared } = spec;
     this.#spec = spec;
     this.config = config;
     this.encoder = encoder;
-    this.embeddings = new Embeddings(encoder, spec, create);
+    this.embeddings = new Embeddings(encoder, spec, create, tables);
     this.projection =
       embeddingWidth === undefined ? undefined : dense(embeddingWidth, width, encoder, create);
     const layersOf = (count: number): EncoderLayer[] =>

@@ -39,6 +39,12 @@ export {
   distilBertCheckpoint,
 } from "./distilbert.ts";
 export {
+  type DistillationInputs,
+  distillationLoss,
+  type MaskedPrediction,
+  studentOf,
+} from "./distillation.ts";
+export {
   ElectraConfig,
   ElectraForCausalLM,
   ElectraForMaskedLM,
@@ -50,7 +56,14 @@ export {
   ElectraModel,
   electraCheckpoint,
 } from "./electra.ts";
-export { type EncoderInputs, EncoderModel, type EncoderOutput } from "./encoder.ts";
+export {
+  type Corruption,
+  corrupt,
+  ElectraTraining,
+  type ElectraTrainingInputs,
+  type ElectraTrainingOutput,
+} from "./electraTraining.ts";
+export { type EmbeddingTables, type EncoderInputs, EncoderModel, type EncoderOutput } from "./encoder.ts";
 export type { EncoderConfig, ProblemType } from "./encoderConfig.ts";
 export { beamSearch, type GenerateOptions, generateTokens, type NextLogits } from "./generate.ts";
 export type { LabelledInputs, MaskedLMInputs, SpanInputs, SpanOutput, TaskOutput } from "./headModels.ts";

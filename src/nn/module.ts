@@ -121,6 +121,20 @@ export abstract class Module {
     state: ReadonlyMap<string, StateEntry>,
     options: { readonly strict?: boolean } = {},
   ): { readonly missing: string[]; readonly unexpected: string[] } {
+    const { chosen, missing, unexpected } = this.#match(state, options.strict ?? true);
+    overwrite([...chosen]);
+    return { missing, unexpected };
+  }
+
+  /**
+   * Whether `loadStateDict` would take a state; changes nothing.
+   * @throws StateDictError as it does.
+   */
+  checkStateDict(state: ReadonlyMap<string, StateEntry>, options: { readonly strict?: boolean } = {}): void {
+    this.#match(state, options.strict ?? true);
+  }
+
+  #match(state: ReadonlyMap<string, StateEntry>, strict: boolean) {
     const entries = this.#entries();
     const known = new Set(entries.map(({ names }) => names[0]));
     const chosen = new Map<Buffer, StateEntry>();
@@ -136,10 +150,8 @@ export abstract class Module {
       chosen.has(buffer) || state.has(name) ? [] : [name],
     );
     const unexpected = [...state.keys()].filter((name) => !known.has(name));
-    const strict = options.strict ?? true;
     throwMismatch(this.constructor.name, strict ? { missing, unexpected, misshapen } : { misshapen });
-    overwrite([...chosen]);
-    return { missing, unexpected };
+    return { chosen, missing, unexpected };
   }
 
   /**

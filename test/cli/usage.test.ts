@@ -30,7 +30,7 @@ describe("help", () => {
   it("lists the commands", async () => {
     const { status, stdout, stderr } = await fusegrad(["--help"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    for (const name of ["train", "fill", "explain", "demo"])
+    for (const name of ["train", "fill", "tokenizer", "explain", "demo"])
       expect(stdout).toMatch(new RegExp(`^ {2}${name} `, "m"));
   });
 
@@ -61,7 +61,12 @@ describe("wrong options", () => {
     ["an argument too many", ["train", "--text", "x", "y"], "too many arguments"],
     ["an unknown model", ["train", "--text", "x", "--model", "gpt"], "bert"],
     ["an unknown device", ["train", "--text", "x", "--device", "abacus"], "wasm, reference"],
-    ["no text", ["train", "--model", "bert"], "--text"],
+    ["no file for a tokenizer", ["tokenizer", "train"], "--out"],
+    ["an unknown kind of tokenizer", ["tokenizer", "train", "--kind", "words", "--out", "x"], "unigram"],
+    ["next sentences for another model", ["train", "--model", "roberta", "--nsp"], "--model bert"],
+    ["a teacher for another model", ["train", "--teacher", "folder"], "--model distilbert"],
+    ["to go on without a folder", ["train", "--resume"], "--out"],
+    ["no checkpoints to keep", ["train", "--keep", "0"], "from 1"],
     ["a value that is missing", ["train", "--text"], "--text"],
     ["an empty path", ["train", "--text", ""], "must not be empty"],
     ["no steps", ["train", "--text", "x", "--steps", "0"], "from 1"],

@@ -1,4 +1,12 @@
 /** Reading and writing model files on disk, in Node. */
+export {
+  type CheckpointFile,
+  listCheckpoints,
+  readCheckpoint,
+  removeLeftovers,
+  type SaveOptions,
+  saveCheckpoint,
+} from "./checkpointFolder.ts";
 export { FileWriteError, readTextFile } from "./files.ts";
 export {
   type ModelFolder,

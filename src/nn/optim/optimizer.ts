@@ -235,6 +235,27 @@ export abstract class Optimizer {
    * @throws StateDictError when it does not fit; nothing has changed then.
    */
   loadStateDict(state: OptimizerState): void {
+    overwrite(this.#match(state));
+    this.#steps = state.steps;
+    this.#slots.forEach((slot, i) => {
+      slot.steps = state.parameters[i].steps;
+    });
+    this.groups.forEach((group, i) => {
+      const { lr, weightDecay } = state.groups[i];
+      if (lr !== undefined && typeof group.lr === "number") group.lr = lr;
+      group.weightDecay = weightDecay;
+    });
+  }
+
+  /**
+   * Whether `loadStateDict` would take a state; changes nothing.
+   * @throws StateDictError as it does.
+   */
+  checkStateDict(state: OptimizerState): void {
+    this.#match(state);
+  }
+
+  #match(state: OptimizerState): [Buffer, StateEntry][] {
     const what = this.constructor.name;
     if (state.groups.length !== this.groups.length || state.parameters.length !== this.#slots.length) {
       throw new StateDictError(
@@ -256,16 +277,7 @@ export abstract class Optimizer {
       });
     });
     throwMismatch(what, { missing, misshapen });
-    overwrite(pairs);
-    this.#steps = state.steps;
-    this.#slots.forEach((slot, i) => {
-      slot.steps = state.parameters[i].steps;
-    });
-    this.groups.forEach((group, i) => {
-      const { lr, weightDecay } = state.groups[i];
-      if (lr !== undefined && typeof group.lr === "number") group.lr = lr;
-      group.weightDecay = weightDecay;
-    });
+    return pairs;
   }
 }
 

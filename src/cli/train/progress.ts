@@ -1,6 +1,6 @@
 import { SingleBar } from "cli-progress";
-import { print, type Terminal } from "./terminal.ts";
-import type { StepResult } from "./trainBert.ts";
+import { print, type Terminal } from "../terminal.ts";
+import type { StepResult } from "./trainer.ts";
 
 /** Shows how a training goes on. */
 export interface Progress {
