@@ -65,9 +65,14 @@ export class ConfigReader {
     return this.#fields[name] == null ? null : this.probability(name, 0);
   }
 
-  /** One of the choices, or null where the file says null or nothing. */
-  optionalChoice<const Choice extends string>(name: string, choices: readonly Choice[]): Choice | null {
-    return this.#fields[name] == null ? null : this.choice(name, choices, choices[0]);
+  /** One of the choices, or null where the file says null; where it says nothing, the fallback. */
+  optionalChoice<const Choice extends string>(
+    name: string,
+    choices: readonly Choice[],
+    fallback: Choice | null = null,
+  ): Choice | null {
+    if (this.#fields[name] === null || (this.#fields[name] === undefined && fallback === null)) return null;
+    return this.choice(name, choices, fallback ?? choices[0]);
   }
 
   /** Names of classes by number: of `id2label`, or as many as `num_labels` says. */
@@ -104,6 +109,17 @@ export class ConfigReader {
     return Array.isArray(given) && given.length === fallback.length && given.every(whole)
       ? given
       : this.fail(name, `a list of ${fallback.length} integers of at least 1`);
+  }
+
+  /** Values that `isWanted` takes; `wanted` says which those are. */
+  list<T>(
+    name: string,
+    fallback: readonly T[],
+    isWanted: (value: unknown) => value is T,
+    wanted: string,
+  ): readonly T[] {
+    const value = this.#read(name, fallback);
+    return Array.isArray(value) && value.every(isWanted) ? value : this.fail(name, `a list of ${wanted}`);
   }
 
   choice<const Choice extends string>(name: string, choices: readonly Choice[], fallback: Choice): Choice {

@@ -110,6 +110,20 @@ export {
 } from "./transformer.ts";
 export { TransformerConfig } from "./transformerConfig.ts";
 export {
+  type TransfoXLInputs,
+  TransfoXLModel,
+  type TransfoXLOutput,
+  transfoXLCheckpoint,
+} from "./transformerXl.ts";
+export { TransfoXLConfig } from "./transformerXlConfig.ts";
+export {
+  type TransfoXLClassOutput,
+  TransfoXLForSequenceClassification,
+  type TransfoXLLabelledInputs,
+  TransfoXLLMHeadModel,
+  type TransfoXLLMOutput,
+} from "./transformerXlTasks.ts";
+export {
   TtaConfig,
   TtaForLanguageAutoencoding,
   type TtaInputs,
@@ -129,3 +143,22 @@ export {
   UnofficialTransformer,
   unofficialSynthesizerCheckpoint,
 } from "./unofficialSynthesizer.ts";
+export { XLNetModel, type XLNetOutput, xlnetCheckpoint } from "./xlnet.ts";
+export {
+  type XLNetAnswerInputs,
+  type XLNetAnswerOutput,
+  XLNetForQuestionAnswering,
+} from "./xlnetAnswers.ts";
+export { XLNetConfig } from "./xlnetConfig.ts";
+export type { XLNetInputs } from "./xlnetInputs.ts";
+export {
+  XLNetForMultipleChoice,
+  XLNetForQuestionAnsweringSimple,
+  XLNetForSequenceClassification,
+  XLNetForTokenClassification,
+  type XLNetLabelledInputs,
+  XLNetLMHeadModel,
+  type XLNetSpanInputs,
+  type XLNetSpanOutput,
+  type XLNetTaskOutput,
+} from "./xlnetTasks.ts";

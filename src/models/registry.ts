@@ -13,8 +13,15 @@ import * as roberta from "./roberta.ts";
 import * as synthesizer from "./synthesizer.ts";
 import * as transformer from "./transformer.ts";
 import { TransformerConfig } from "./transformerConfig.ts";
+import * as transformerXl from "./transformerXl.ts";
+import { TransfoXLConfig } from "./transformerXlConfig.ts";
+import * as transformerXlTasks from "./transformerXlTasks.ts";
 import * as tta from "./tta.ts";
 import * as unofficial from "./unofficialSynthesizer.ts";
+import * as xlnet from "./xlnet.ts";
+import { XLNetForQuestionAnswering } from "./xlnetAnswers.ts";
+import { XLNetConfig } from "./xlnetConfig.ts";
+import * as xlnetTasks from "./xlnetTasks.ts";
 
 // Models by the names of Hugging Face's classes, which configurations give under `architectures`.
 
@@ -170,6 +177,30 @@ export const modelClasses: readonly ModelClass[] = [
     classes: {
       TtaModel: tta.TtaModel,
       TtaForLanguageAutoencoding: tta.TtaForLanguageAutoencoding,
+    },
+  }),
+  ...classesOf({
+    modelType: "transfo-xl",
+    config: TransfoXLConfig,
+    rules: transformerXl.transfoXLCheckpoint,
+    classes: {
+      TransfoXLModel: transformerXl.TransfoXLModel,
+      TransfoXLLMHeadModel: transformerXlTasks.TransfoXLLMHeadModel,
+      TransfoXLForSequenceClassification: transformerXlTasks.TransfoXLForSequenceClassification,
+    },
+  }),
+  ...classesOf({
+    modelType: "xlnet",
+    config: XLNetConfig,
+    rules: xlnet.xlnetCheckpoint,
+    classes: {
+      XLNetModel: xlnet.XLNetModel,
+      XLNetLMHeadModel: xlnetTasks.XLNetLMHeadModel,
+      XLNetForSequenceClassification: xlnetTasks.XLNetForSequenceClassification,
+      XLNetForTokenClassification: xlnetTasks.XLNetForTokenClassification,
+      XLNetForQuestionAnsweringSimple: xlnetTasks.XLNetForQuestionAnsweringSimple,
+      XLNetForQuestionAnswering,
+      XLNetForMultipleChoice: xlnetTasks.XLNetForMultipleChoice,
     },
   }),
 ];

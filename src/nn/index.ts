@@ -1,5 +1,11 @@
 /** Modules, and what they are made of. */
 export {
+  AdaptiveEmbedding,
+  AdaptiveLogSoftmax,
+  type AdaptiveOptions,
+  type AdaptiveTies,
+} from "./adaptiveSoftmax.ts";
+export {
   type AttendOptions,
   MultiHeadAttention,
   type MultiHeadAttentionOptions,

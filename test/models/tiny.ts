@@ -14,6 +14,14 @@ export function tinyConfig(modelType: string): object {
     const layers = { encoder_layers: 1, decoder_layers: 1 };
     return { vocab_size: 11, d_model: 4, d_ff: 6, num_attention_heads: 2, ...layers };
   }
+  if (modelType === "transfo-xl") {
+    const memory = { mem_len: 3, clamp_len: -1, pad_token_id: 0 };
+    const widths = { d_model: 4, d_embed: 4, d_inner: 6, n_head: 2, d_head: 3 };
+    return { vocab_size: 11, cutoffs: [4, 7], div_val: 2, n_layer: 2, init_std: 0.5, ...memory, ...widths };
+  }
+  if (modelType === "xlnet") {
+    return { ...shared, d_model: 4, n_layer: 2, n_head: 2, d_inner: 6, start_n_top: 2, end_n_top: 2 };
+  }
   if (modelType === "distilbert") return { ...shared, dim: 4, n_layers: 2, n_heads: 2, hidden_dim: 6 };
   return {
     ...shared,
@@ -39,6 +47,16 @@ export const tokenLabels = [
   [1, -100, 1, 0],
 ];
 
+/** What brings all parameters of an XLNet into play: segments, and a query stream that predicts every token. */
+function xlnetInputs(batch: number): Record<string, Tensor> {
+  const every = <T>(row: T): T[] => Array.from({ length: batch }, () => row);
+  const identity = ids[0].map((_, i) => ids[0].map((_, j) => Number(i === j)));
+  const segments = every([0, 0, 1, 1]);
+  const tokenTypeIds = i32(batch === 2 ? segments : [segments.slice(0, 2), segments.slice(2)]);
+  const answers = { clsIndex: i32([3, 3]), isImpossible: i32([0, 1]) };
+  return { tokenTypeIds, targetMapping: i32(every(identity)), ...answers };
+}
+
 /** Inputs with every label that a class of this name takes. */
 function inputsFor(
   name: string,
@@ -49,19 +67,23 @@ function inputsFor(
     return { main: tensor(x, { shape: [2, 4, 4] }), inputs: {} };
   }
   if (name.endsWith("MultipleChoice")) {
-    return { main: i32([ids, ids]), inputs: { attentionMask: i32([mask, mask]), labels: i32([1, 0]) } };
+    const inputs = { attentionMask: i32([mask, mask]), labels: i32([1, 0]) };
+    return {
+      main: i32([ids, ids]),
+      inputs: modelType === "xlnet" ? { ...inputs, ...xlnetInputs(4) } : inputs,
+    };
   }
-  const shared = { attentionMask: i32(mask) };
+  const shared = { attentionMask: i32(mask), ...(modelType === "xlnet" && xlnetInputs(2)) };
   if (modelType === "transformer_encdec") {
     const decoderInputIds = i32(ids.map((row) => [1, ...row.slice(1)]));
     return { main: i32(ids), inputs: { ...shared, decoderInputIds, labels: i32(tokenLabels) } };
   }
   const labels = /Sequence|NextSentence/.test(name) ? i32([1, 0]) : i32(tokenLabels);
-  const spans = { startPositions: i32([0, 1]), endPositions: i32([2, 9]) };
+  const spans = { startPositions: i32([0, 1]), endPositions: i32(modelType === "xlnet" ? [2, 3] : [2, 9]) };
   const pairs = { nextSentenceLabel: i32([0, 1]), sentenceOrderLabel: i32([1, 0]) };
   const electra = name.startsWith("Electra") && name.endsWith("PreTraining");
   const all = name.endsWith("PreTraining") && !electra ? { ...pairs, labels } : { labels };
-  return { main: i32(ids), inputs: { ...shared, ...(name.endsWith("Answering") ? spans : all) } };
+  return { main: i32(ids), inputs: { ...shared, ...(name.includes("Answering") ? spans : all) } };
 }
 
 /** The loss, or the sum of the squares of what a base model gives. */

@@ -128,11 +128,7 @@ function argumentsOf(
   run: Run,
   prefix: string,
 ): { readonly main: Tensor; readonly inputs: object } {
-  const [main, ...others] = run.inputs.map((name) => {
-    const entry = tensors.get(`${prefix}${name}`) ?? tensors.get(`in.${name}`);
-    if (entry === undefined) throw new Error(`the case has no tensor ${prefix}${name}`);
-    return [name, toTensor(entry)] as const;
-  });
+  const [main, ...others] = run.inputs.flatMap((name) => inputsOf(tensors, name, [prefix, "in."]));
   const draws = [...tensors].filter(([name]) => name.startsWith("rng."));
   const inputs = [...others, ...draws.map(([name, entry]) => [name, toTensor(entry)] as const)];
   const flags = Object.entries(run.call_kwargs).map(([name, value]) => [camelCase(name), value]);
@@ -145,6 +141,20 @@ function argumentsOf(
       ...Object.fromEntries(flags),
     },
   };
+}
+
+/** The tensor of an input, or those of its parts (`mems.0`, `mems.1`), under the first prefix that has any. */
+function inputsOf(
+  tensors: ModelCase["tensors"],
+  name: string,
+  prefixes: readonly string[],
+): (readonly [name: string, value: Tensor])[] {
+  for (const prefix of prefixes) {
+    const start = `${prefix}${name}`;
+    const found = [...tensors].filter(([key]) => key === start || key.startsWith(`${start}.`));
+    if (found.length > 0) return found.map(([key, entry]) => [key.slice(prefix.length), toTensor(entry)]);
+  }
+  throw new Error(`the case has no tensor ${prefixes[0]}${name}`);
 }
 
 /** The tensor at a dotted name in an output, or undefined. */
