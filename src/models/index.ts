@@ -87,6 +87,15 @@ export {
   robertaCheckpoint,
 } from "./roberta.ts";
 export {
+  cosine,
+  type MaskedLanguageModel,
+  MaskedScorer,
+  type ScoringOptions,
+  type Sentence,
+  type TokenScores,
+  TtaScorer,
+} from "./scoring.ts";
+export {
   SynthesizerConfig,
   SynthesizerForMaskedLM,
   SynthesizerLMHeadModel,
