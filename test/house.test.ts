@@ -59,6 +59,7 @@ describe("checkHouse", () => {
     ["of Node's modules in cli", "src/cli/fusegrad.ts", "node:fs"],
     ["of Node's modules in io/node*", "src/io/nodeFiles.ts", "node:fs/promises"],
     ["of Node's modules in a device's node*", "src/runtime/wasm/nodeWorker.ts", "node:worker_threads"],
+    ["of an optional package in a device's node*", "src/runtime/webgpu/node/index.ts", "webgpu"],
   ])("allows an import %s", (_, path, target) => {
     expect(problems(path, `import * as x from "${target}";\n`)).toEqual([]);
   });
@@ -84,6 +85,7 @@ describe("checkHouse", () => {
     ["of runtime by models", "src/models/bert.ts", "../runtime/device.ts", "models know no device"],
     ["of codegen by models", "src/models/bert.ts", "../codegen/target.ts", "models know no device"],
     ["of a package", "src/text/wordPiece.ts", "left-pad", "only cli and testing import packages"],
+    ["of an optional package elsewhere", "src/runtime/webgpu/index.ts", "webgpu", "only cli and testing"],
     ["of Node's modules", "src/engine/realize.ts", "node:fs", "Node's modules"],
     ["of Node's modules by graph/node.ts", "src/graph/node.ts", "node:fs", "Node's modules"],
     ["of Node's modules without their prefix", "src/cli/fusegrad.ts", "fs", "node:fs"],

@@ -83,6 +83,12 @@ function placeOf(path: string): Place | null {
 const mayUseNode = (path: string): boolean =>
   path.startsWith("src/cli/") || /^src\/(io|runtime)\/(.+\/)?node[^/]*(\/|\.ts$)/.test(path);
 
+/** Packages that a device's `node*` files load when they are asked for, if they are installed. */
+const optionalPackages: readonly string[] = ["webgpu"];
+
+const mayLoad = (path: string, specifier: string): boolean =>
+  optionalPackages.includes(specifier) && /^src\/runtime\/(.+\/)?node[^/]*(\/|\.ts$)/.test(path);
+
 /** Whether the reference device may import `target`: graph, ops, itself, and the files shared by all devices. */
 const referenceMayImport = (target: string): boolean =>
   /^src\/(graph|ops)\//.test(target) ||
@@ -113,7 +119,8 @@ function checkImport(path: string, from: Place, specifier: string | null): strin
     return mayUseNode(path) ? null : "only cli and the node* files of io and runtime use Node's modules";
   }
   if (!specifier.startsWith(".")) {
-    return from === "cli" || from === "testing" ? null : "only cli and testing import packages";
+    const allowed = from === "cli" || from === "testing" || mayLoad(path, specifier);
+    return allowed ? null : "only cli and testing import packages";
   }
   const target = posix.join(posix.dirname(path), specifier);
   const to = placeOf(target);

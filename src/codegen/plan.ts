@@ -7,6 +7,7 @@ import { equal } from "./index/expression.ts";
 import type { Buffer, Kernel, Statement } from "./kernel/ir.ts";
 import { kernelKey } from "./kernel/key.ts";
 import { expandMath } from "./kernel/math.ts";
+import { joinPhases, phasesOf } from "./kernel/phases.ts";
 import { placeLets } from "./kernel/placeLets.ts";
 import { mapStatements, walkScalars } from "./kernel/scalars.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
@@ -18,6 +19,7 @@ import { type MergedGroup, mergeNeighbours } from "./schedule/neighbours.ts";
 import { orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
 import type { Target } from "./target.ts";
+import { spread } from "./transform/spread.ts";
 
 /** What a program is planned from: the graph with its boundary. */
 export interface ProgramGraph {
@@ -107,7 +109,7 @@ class Planner {
     const reads = new Map(fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput)]));
     const order = orderGroups(fusion, reads, this.#overwrites(fusion, reads, written));
     const lowered = order.map((group) =>
-      lowerGroup(group, (value) => readsFromMemory(value, group, fusion, this.#isInput)),
+      lowerGroup(group, (value) => readsFromMemory(value, group, fusion, this.#isInput), this.#target),
     );
     const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored));
     const steps = mergeNeighbours(lowered, (value) => this.#regionOf(value, inPlace));
@@ -234,7 +236,7 @@ class Planner {
     for (const { value } of copied) use(value, end);
 
     const lifetimes: Lifetime<Value | Buffer>[] = [...lives].map(([key, life]) => ({ key, ...life }));
-    const { offsets, bytes } = planMemory(lifetimes);
+    const { offsets, bytes } = planMemory(lifetimes, this.#target.alignment);
     const placementOf = (key: Value | Buffer): Placement => {
       const byteOffset = offsets.get(key);
       if (byteOffset !== undefined) return { kind: "workspace", byteOffset };
@@ -269,7 +271,9 @@ class Planner {
     let shared = this.#finished.get(key);
     if (shared === undefined) {
       const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics));
-      shared = { buffers: written.buffers, body: placeLets(expanded) };
+      const scheduled = this.#target.workgroup ? spread(expanded) : expanded;
+      const phases = phasesOf(scheduled).map(placeLets);
+      shared = { buffers: written.buffers, body: joinPhases(phases) };
       this.#finished.set(key, shared);
     }
     return {

@@ -6,4 +6,16 @@ export interface Target {
   readonly dtypes: readonly DType[];
   /** Math functions that the target's language has itself; the others are expanded into arithmetic. */
   readonly intrinsics: ReadonlySet<string>;
+  /** Temporaries begin at multiples of this many bytes; 64 where it is not given. */
+  readonly alignment?: number;
+  /**
+   * Kernels run as workgroups of invocations that share memory and meet at barriers, each computing single elements.
+   * Undefined where a kernel is one function of plain and four-wide loops.
+   */
+  readonly workgroup?: {
+    /** The most invocations of a workgroup. */
+    readonly invocations: number;
+    /** Bytes that they may share. */
+    readonly sharedBytes: number;
+  };
 }

@@ -49,6 +49,8 @@ function formatStatement(statement: Statement, indent: string): string[] {
       return [
         `${indent}${statement.buffer.name}[${format(statement.index)}] = ${formatScalar(statement.value)}`,
       ];
+    case "barrier":
+      return [`${indent}barrier ${statement.scope}`];
   }
 }
 

@@ -15,8 +15,11 @@ export interface Buffer {
   readonly type: ScalarType;
   /** Elements. */
   readonly length: number;
-  /** `scratch` belongs to one launch of the kernel and starts undefined; all others are parameters, in order. */
-  readonly access: "read" | "write" | "readwrite" | "scratch";
+  /**
+   * `scratch` belongs to one launch of the kernel and `workgroup` to one workgroup of it; both start undefined. All
+   * others are parameters, in order.
+   */
+  readonly access: "read" | "write" | "readwrite" | "scratch" | "workgroup";
 }
 
 /**
@@ -41,12 +44,14 @@ export interface Register {
 
 /**
  * - `grid`: iterations are independent; targets may spread them over workgroups or threads
+ * - `local`: the invocations of a workgroup, which run side by side, share its memory and meet at barriers. It lies
+ *   directly inside grid axes or at the top, and around it nothing is stored or set.
  * - `loop`: in order
  * - `unroll`: in order, written out
  * - `vector`: written out four at a time in vector registers; the extent is a multiple of 4 and its iterations are
  *   independent. It contains no loop but unrolled ones.
  */
-export type AxisTag = "grid" | "loop" | "unroll" | "vector";
+export type AxisTag = "grid" | "local" | "loop" | "unroll" | "vector";
 
 /** Runs from 0 to extent - 1 as the index variable `name`, which is unique in its kernel. */
 export interface Axis {
@@ -117,11 +122,17 @@ export type Statement =
   /** Brings an array into scope, all elements set to its initial value (again, each time it is reached). */
   | { readonly kind: "declare"; readonly array: LocalArray }
   | { readonly kind: "set"; readonly array: LocalArray; readonly index: Expression; readonly value: Scalar }
-  | { readonly kind: "store"; readonly buffer: Buffer; readonly index: Expression; readonly value: Scalar };
+  | { readonly kind: "store"; readonly buffer: Buffer; readonly index: Expression; readonly value: Scalar }
+  /**
+   * What comes before has happened for all, and is seen by all, before anything after it happens: for the invocations
+   * of a `workgroup`, all of which must reach it; or (at the top of a kernel, where it ends all scopes) for the whole
+   * `device`.
+   */
+  | { readonly kind: "barrier"; readonly scope: "workgroup" | "device" };
 
 export interface Kernel {
   readonly name: string;
-  /** Parameters first, in the order in which they are bound; scratch after them. */
+  /** Parameters first, in the order in which they are bound; then scratch, then what is a workgroup's own. */
   readonly buffers: readonly Buffer[];
   readonly body: readonly Statement[];
 }

@@ -70,6 +70,9 @@ export function kernelKey({ buffers, body }: Pick<Kernel, "buffers" | "body">): 
         parts.push(
           `store ${numberOf(statement.buffer)}[${index(statement.index)}]=${write(statement.value)}`,
         );
+        return;
+      case "barrier":
+        parts.push(`barrier ${statement.scope}`);
     }
   };
   body.forEach(visit);

@@ -166,6 +166,7 @@ class Placement {
       case "let":
         return undefined; // named anew, where it is used
       case "declare":
+      case "barrier":
         return statement;
       case "set":
       case "store":

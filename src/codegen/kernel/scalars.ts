@@ -208,6 +208,7 @@ export function mapStatements(
       case "store":
         return { ...statement, value: mapScalar(statement.value, f, memo) };
       case "declare":
+      case "barrier":
         return statement;
     }
   };
@@ -226,7 +227,7 @@ export function walkScalars(statements: readonly Statement[], visit: (scalar: Sc
   const walkBody = (body: readonly Statement[]): void => {
     for (const statement of body) {
       if (statement.kind === "for" || statement.kind === "if") walkBody(statement.body);
-      else if (statement.kind !== "declare") walk(statement.value);
+      else if (statement.kind !== "declare" && statement.kind !== "barrier") walk(statement.value);
     }
   };
   walkBody(statements);

@@ -1,5 +1,6 @@
 import type { Condition } from "../index/condition.ts";
 import { type Expression, opaquesOf, variablesOf } from "../index/expression.ts";
+import { storedIn } from "./buffers.ts";
 import type { Buffer, LocalArray, Register, Scalar, Statement } from "./ir.ts";
 import { argsOf } from "./scalars.ts";
 
@@ -75,6 +76,8 @@ class ValueNumbering {
   private readonly valueOfOpaque = new Map<number, Value>();
   private readonly blockOfAxis = new Map<string, Block>();
   private readonly epochs = new Map<LocalArray | Buffer, Epoch>();
+  /** Buffers that the kernel writes: what a barrier may make visible. */
+  private readonly stores: ReadonlySet<Buffer>;
   private readonly numbers = new Map<Value | Epoch, number>();
   /** Values of scalars that read no state; those of others are known by scalar, operands and epoch. */
   private readonly stateless = new Map<Scalar, Value>();
@@ -82,7 +85,8 @@ class ValueNumbering {
 
   constructor(body: readonly Statement[]) {
     this.root = newBlock(undefined, 0, false, body);
-    for (const state of writtenIn(body)) this.epochs.set(state, { block: this.root });
+    this.stores = storedIn(body);
+    for (const state of writtenIn(body, this.stores)) this.epochs.set(state, { block: this.root });
     this.visitBlock(this.root);
   }
 
@@ -103,7 +107,7 @@ class ValueNumbering {
       case "if": {
         const inner = newBlock(location.block, location.at, statement.kind === "if", statement.body);
         location.block.children.set(location.at, inner);
-        const written = writtenIn(statement.body);
+        const written = writtenIn(statement.body, this.stores);
         if (statement.kind === "for") {
           this.blockOfAxis.set(statement.axis.name, inner);
           for (const state of written) this.epochs.set(state, { block: inner });
@@ -127,7 +131,10 @@ class ValueNumbering {
         this.epochs.set(statement.kind === "set" ? statement.array : statement.buffer, {
           block: location.block,
         });
+        break;
       }
+      case "barrier":
+        for (const buffer of this.stores) this.epochs.set(buffer, { block: location.block });
     }
   }
 
@@ -246,13 +253,30 @@ function expressionsOf(condition: Condition | undefined): readonly Expression[] 
   return comparisons.flatMap(({ left, right }) => [left, right]);
 }
 
-/** The arrays and buffers that statements set, declare or store to. */
-function writtenIn(body: readonly Statement[]): ReadonlySet<LocalArray | Buffer> {
+/** The arrays and buffers whose content statements change: past a barrier, any buffer's that is stored to at all. */
+function writtenIn(
+  body: readonly Statement[],
+  stores: ReadonlySet<Buffer>,
+): ReadonlySet<LocalArray | Buffer> {
   const written = new Set<LocalArray | Buffer>();
   const walk = (statement: Statement): void => {
-    if (statement.kind === "for" || statement.kind === "if") statement.body.forEach(walk);
-    else if (statement.kind === "store") written.add(statement.buffer);
-    else if (statement.kind !== "let") written.add(statement.array);
+    switch (statement.kind) {
+      case "for":
+      case "if":
+        statement.body.forEach(walk);
+        break;
+      case "store":
+        written.add(statement.buffer);
+        break;
+      case "declare":
+      case "set":
+        written.add(statement.array);
+        break;
+      case "barrier":
+        for (const buffer of stores) written.add(buffer);
+        break;
+      case "let":
+    }
   };
   body.forEach(walk);
   return written;

@@ -10,6 +10,7 @@ import { threefry2x32 } from "../kernel/math.ts";
 import * as s from "../kernel/scalars.ts";
 import type { Group } from "../schedule/groups.ts";
 import { stepThroughView } from "../schedule/views.ts";
+import type { Target } from "../target.ts";
 import type { Block } from "./block.ts";
 
 /** What is known of the graph when a kernel is written. */
@@ -17,6 +18,12 @@ export interface LoweringScope {
   readonly group: Group;
   /** Whether a value lies in memory before this kernel runs (an input, or stored by another kernel). */
   readonly inMemory: (value: Value) => boolean;
+  readonly target: Target;
+}
+
+/** Whether loops are over single elements: where invocations are many, four-wide registers are not. */
+export function isScalar({ target }: LoweringScope): boolean {
+  return target.workgroup !== undefined;
 }
 
 /**

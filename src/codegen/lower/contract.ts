@@ -15,7 +15,7 @@ import type { Buffer } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
 import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, type LoweringScope, scalarType } from "./compute.ts";
+import { Computation, isScalar, type LoweringScope, scalarType } from "./compute.ts";
 import { type LoweredGroup, storeAll } from "./loops.ts";
 
 /** Rows and columns of a register tile: 12 vector accumulators, which leaves room for the operands. */
@@ -36,7 +36,7 @@ export function lowerContract(
   scope: LoweringScope,
   { product }: Extract<Template, { kind: "contract" }>,
 ): LoweredGroup {
-  const first = new ContractWriter(scope, product, false).write();
+  const first = new ContractWriter(scope, product, isScalar(scope)).write();
   return first ?? (new ContractWriter(scope, product, true).write() as LoweredGroup);
 }
 

@@ -1,5 +1,6 @@
 import type { Value } from "../../graph/node.ts";
 import type { Group } from "../schedule/groups.ts";
+import type { Target } from "../target.ts";
 import type { LoweringScope } from "./compute.ts";
 import { lowerContract } from "./contract.ts";
 import type { LoweredGroup } from "./loops.ts";
@@ -10,8 +11,8 @@ import { lowerScatter } from "./scatter.ts";
 import { lowerSort } from "./sort.ts";
 
 /** Writes a group as loops. `inMemory` tells what other kernels or the program's inputs have put in memory. */
-export function lowerGroup(group: Group, inMemory: (value: Value) => boolean): LoweredGroup {
-  const scope: LoweringScope = { group, inMemory };
+export function lowerGroup(group: Group, inMemory: (value: Value) => boolean, target: Target): LoweredGroup {
+  const scope: LoweringScope = { group, inMemory, target };
   const { template } = group;
   switch (template.kind) {
     case "map":

@@ -11,14 +11,17 @@ import {
 import { walkScalars } from "../kernel/scalars.ts";
 import type { Template } from "../schedule/groups.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, type LoweringScope } from "./compute.ts";
+import { Computation, isScalar, type LoweringScope } from "./compute.ts";
 import { elementLoop, type LoweredGroup, storeAll } from "./loops.ts";
 
 /** Elements of one shape, each computed on its own. */
 export function lowerMap(scope: LoweringScope, template: Extract<Template, { kind: "map" }>): LoweredGroup {
   const dims = chooseLoops(scope, template.shape);
-  const lowered = writeMap(scope, dims, false) ?? (writeMap(scope, dims, true) as LoweredGroup);
-  return { ...lowered, widen: (elements) => writeMap(scope, [elements], false, elements) as LoweredGroup };
+  const lowered = writeMap(scope, dims, isScalar(scope)) ?? (writeMap(scope, dims, true) as LoweredGroup);
+  return {
+    ...lowered,
+    widen: (elements) => writeMap(scope, [elements], isScalar(scope), elements) as LoweredGroup,
+  };
 }
 
 function writeMap(
@@ -35,7 +38,7 @@ function writeMap(
   const outer = dims.slice(0, -1);
   let turns = 0;
   block.loops("i", outer, "grid", (at, indices) => {
-    elementLoop(at, inner, width, outer.length === 0 ? "grid" : "loop", (body, index) => {
+    elementLoop(at, inner, width, "grid", (body, index) => {
       computation.forget();
       turns += 1;
       const position = linearize([...indices, index], dims);

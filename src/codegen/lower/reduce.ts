@@ -7,7 +7,7 @@ import * as s from "../kernel/scalars.ts";
 import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
 import { reducerOf } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, type LoweringScope, scalarType } from "./compute.ts";
+import { Computation, isScalar, type LoweringScope, scalarType } from "./compute.ts";
 import { elementLoop, type LoweredGroup, storeAll } from "./loops.ts";
 
 type ReduceTemplate = Extract<Template, { kind: "reduce" }>;
@@ -20,7 +20,9 @@ const columns = 32;
  * while the reduced dims are walked, so that memory is read in order.
  */
 export function lowerReduce(scope: LoweringScope, template: ReduceTemplate): LoweredGroup {
-  return writeReduce(scope, template, false) ?? (writeReduce(scope, template, true) as LoweredGroup);
+  return (
+    writeReduce(scope, template, isScalar(scope)) ?? (writeReduce(scope, template, true) as LoweredGroup)
+  );
 }
 
 function writeReduce(

@@ -7,7 +7,7 @@ import * as s from "../kernel/scalars.ts";
 import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
 import { Accumulator, Scan } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, type LoweringScope, scalarType } from "./compute.ts";
+import { Computation, isScalar, type LoweringScope, scalarType } from "./compute.ts";
 import { elementLoop, type LoweredGroup, storeAll } from "./loops.ts";
 import { planPasses, type RowPasses } from "./passes.ts";
 
@@ -20,7 +20,7 @@ type RowTemplate = Extract<Template, { kind: "row" }>;
  */
 export function lowerRow(scope: LoweringScope, template: RowTemplate): LoweredGroup {
   return (
-    new RowWriter(scope, template, false).write() ??
+    new RowWriter(scope, template, isScalar(scope)).write() ??
     (new RowWriter(scope, template, true).write() as LoweredGroup)
   );
 }

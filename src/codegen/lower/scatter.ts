@@ -7,7 +7,7 @@ import type { Scalar } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
 import type { Template } from "../schedule/groups.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, type LoweringScope } from "./compute.ts";
+import { Computation, isScalar, type LoweringScope } from "./compute.ts";
 import { elementLoop, type LoweredGroup } from "./loops.ts";
 
 /**
@@ -18,7 +18,9 @@ export function lowerScatter(
   scope: LoweringScope,
   template: Extract<Template, { kind: "scatter" }>,
 ): LoweredGroup {
-  return writeScatter(scope, template, false) ?? (writeScatter(scope, template, true) as LoweredGroup);
+  return (
+    writeScatter(scope, template, isScalar(scope)) ?? (writeScatter(scope, template, true) as LoweredGroup)
+  );
 }
 
 function writeScatter(

@@ -16,8 +16,6 @@ export interface Lifetime<Key> {
   readonly to: number;
 }
 
-const alignment = 64;
-
 export function elementBytes(value: Value): number {
   return numel(value.shape) * 4;
 }
@@ -25,8 +23,12 @@ export function elementBytes(value: Value): number {
 /**
  * Offsets such that things that live at the same time do not overlap: largest first, each at the lowest place that is
  * free throughout its life (Pisarchyk and Lee, Efficient memory management for deep neural net inference, 2020).
+ * Offsets are multiples of `alignment`.
  */
-export function planMemory<Key>(lifetimes: readonly Lifetime<Key>[]): {
+export function planMemory<Key>(
+  lifetimes: readonly Lifetime<Key>[],
+  alignment = 64,
+): {
   offsets: Map<Key, number>;
   bytes: number;
 } {

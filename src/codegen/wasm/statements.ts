@@ -47,6 +47,9 @@ function emitStatement(context: KernelContext, statement: Statement): void {
       return;
     case "store":
       emitStore(context, statement);
+      return;
+    case "barrier":
+      throw new InternalError("wasm: a barrier, but kernels here have no workgroups");
   }
 }
 
