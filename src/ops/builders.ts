@@ -6,6 +6,7 @@ import { build } from "./build.ts";
 import type { ScatterReduction } from "./indexing.ts";
 import { captureSubgraph } from "./subgraph.ts";
 import type { OpNameOfKind } from "./table.ts";
+import type { FoldAttrs, WindowAttrs } from "./windows.ts";
 
 /**
  * Functions that build nodes, for gradient rules, decompositions and the Tensor class. Binary ones insert the casts and
@@ -217,6 +218,16 @@ export function dilate(x: Value, dim: number, step: number): Value {
     merged.map(() => 0),
     kept,
   );
+}
+
+/** The windows along a dim, their elements in a new last dim. */
+export function unfold(x: Value, attrs: WindowAttrs): Value {
+  return build("unfold", [x], attrs).outputs[0];
+}
+
+/** The sum of what windows (their elements in the last dim) lay on each element of a dim: the transpose of `unfold`. */
+export function fold(x: Value, attrs: FoldAttrs): Value {
+  return build("fold", [x], attrs).outputs[0];
 }
 
 export function concat(inputs: readonly Value[], dim: number): Value {

@@ -4,6 +4,7 @@ import type { Value, ValueType } from "../graph/node.ts";
 import { formatShape, numel, sameShape } from "../graph/shape.ts";
 import * as b from "./builders.ts";
 import { defineOp, type NoAttrs, type OpDefinition } from "./define.ts";
+import { fold } from "./windows.ts";
 
 function checkFloat(op: string, x: ValueType): void {
   if (!isFloat(x.dtype))
@@ -128,6 +129,8 @@ const crossEntropy: OpDefinition<CrossEntropyAttrs> = {
 };
 
 export const composites = {
+  fold,
+
   softmax: defineOp<{ readonly dim: number }>({
     kind: "composite",
     infer: sameAsInput("softmax"),

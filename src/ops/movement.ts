@@ -3,6 +3,7 @@ import type { Value } from "../graph/node.ts";
 import { checkShape, formatShape, numel, type Shape } from "../graph/shape.ts";
 import * as b from "./builders.ts";
 import { defineOp } from "./define.ts";
+import { unfold } from "./windows.ts";
 
 export interface SliceAttrs {
   /** First element read along each dim. */
@@ -124,6 +125,8 @@ export const movements = {
     infer: ([x]) => [{ shape: x.shape, dtype: x.dtype }],
     gradient: ({ attrs, cotangent: g }) => [b.flip(g, attrs.dims)],
   }),
+
+  unfold,
 
   /** One after the other along a dim. */
   concat: defineOp<{ readonly dim: number }>({

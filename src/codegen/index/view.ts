@@ -98,6 +98,20 @@ export function flipIndex(
   );
 }
 
+/** Unfold: element k of window i is read at `i * step + k * dilation`; the last dim of the output is k. */
+export function unfoldIndex(
+  outIndex: readonly Expression[],
+  dim: number,
+  step: number,
+  dilation: number,
+): Expression[] {
+  const element = outIndex[outIndex.length - 1];
+  if (element === undefined) throw new InternalError("unfoldIndex: no index");
+  return outIndex
+    .slice(0, -1)
+    .map((index, i) => (i === dim ? add(multiply(index, step), multiply(element, dilation)) : index));
+}
+
 /**
  * Pad: the input begins `before[k]` later in dim k; the guard holds where the output lies inside the input.
  */

@@ -2,7 +2,15 @@ import type { Value } from "../../graph/node.ts";
 import { typed } from "../../ops/table.ts";
 import { always, and, type Condition } from "../index/condition.ts";
 import type { Expression } from "../index/expression.ts";
-import { expandIndex, flipIndex, padIndex, permuteIndex, reshapeIndex, sliceIndex } from "../index/view.ts";
+import {
+  expandIndex,
+  flipIndex,
+  padIndex,
+  permuteIndex,
+  reshapeIndex,
+  sliceIndex,
+  unfoldIndex,
+} from "../index/view.ts";
 
 /** A read of `base` at `index` where `guard` holds, of zero elsewhere. */
 export interface ViewRead {
@@ -26,6 +34,10 @@ export function stepThroughView(value: Value, index: readonly Expression[]): Vie
       return { base: input, index: sliceIndex(index, node.attrs.starts, node.attrs.steps), guard: always };
     case "flip":
       return { base: input, index: flipIndex(index, node.attrs.dims, input.shape), guard: always };
+    case "unfold": {
+      const { dim, step, dilation } = node.attrs;
+      return { base: input, index: unfoldIndex(index, dim, step, dilation), guard: always };
+    }
     case "pad": {
       const { index: inner, guard } = padIndex(index, node.attrs.before, input.shape);
       return { base: input, index: inner, guard };
@@ -54,6 +66,7 @@ export function basesOf(value: Value): Value[] {
     case "expand":
     case "slice":
     case "flip":
+    case "unfold":
     case "pad":
     case "concat":
       return node.inputs.flatMap(basesOf);

@@ -50,6 +50,11 @@ export function evaluateMovement(node: Node, inputs: readonly TypedArray[]): rea
       const reversed = strides.map((stride, dim) => (dims.includes(dim) ? -stride : stride));
       return [read(x, result, reversed, first)];
     }
+    case "unfold": {
+      const { dim, step, dilation } = movement.attrs;
+      const windows = strides.map((stride, i) => (i === dim ? stride * step : stride));
+      return [read(x, result, [...windows, strides[dim] * dilation], 0)];
+    }
     case "pad": {
       const padded = allocateArray(result.dtype, numel(result.shape));
       write(padded, result.shape, x, shape, movement.attrs.before);

@@ -129,6 +129,24 @@ const padStep: Decoder = (_, x, y, a) =>
     x.shape.map((_size, dim) => (y >> dim) % 2),
   );
 
+const unfoldStep: Decoder = (_, x, y, a) => {
+  const dim = dimAt(x, a);
+  if (!hasDims(x) || x.shape[dim] === 0 || x.shape.length > 4) return undefined;
+  const size = 1 + (y % Math.min(3, x.shape[dim]));
+  const room = size === 1 ? 1 : Math.floor((x.shape[dim] - 1) / (size - 1));
+  return b.unfold(x, { dim, size, step: 1 + (a % 3), dilation: 1 + (y % Math.min(2, room)) });
+};
+
+/** Windows laid back, one element apart or more, up to just before they would leave gaps. */
+const foldStep: Decoder = (pool, x, y, a) => {
+  if (x.shape.length < 2 || x.shape.includes(0)) return undefined;
+  const last = x.shape.length - 1;
+  const dim = a % last;
+  const step = 1 + (y % Math.min(3, x.shape[last]));
+  const length = (x.shape[dim] - 1) * step + x.shape[last];
+  return b.fold(pool.asFloat(x, 64), { dim, length, step, dilation: 1 });
+};
+
 const concatStep: Decoder = (pool, x, y, a) => {
   if (!hasDims(x)) return undefined;
   const dim = dimAt(x, a);
@@ -319,6 +337,8 @@ export const steps = {
       x.shape.flatMap((_size, dim) => ((a >> dim) & 1 ? [dim] : [])),
     ),
   pad: padStep,
+  unfold: unfoldStep,
+  fold: foldStep,
   concat: concatStep,
   matmul: matmulStep,
   gather: gatherStep,

@@ -3,9 +3,19 @@ import type { DType } from "../../graph/dtype.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
 import type { CrossEntropyAttrs, composites, LayerNormAttrs } from "../../ops/composite.ts";
 import type { AttrsOf } from "../../ops/table.ts";
+import type { FoldAttrs } from "../../ops/windows.ts";
 import type { Tolerance } from "../compare.ts";
 import { awayFromZero, dimOf, distinctTensorOf, numberFor, real, shapeOf, tensorOf } from "./arbitraries.ts";
-import { exact, type HostTensor, magnitude, type OpSpec, type Sample, type SampleOptions } from "./spec.ts";
+import { windowSamples } from "./movement.ts";
+import {
+  exact,
+  type HostTensor,
+  magnitude,
+  type OpSpec,
+  type Sample,
+  type SampleOptions,
+  summationError,
+} from "./spec.ts";
 
 const FLOATS: readonly DType[] = ["f32", "f64"];
 
@@ -104,7 +114,34 @@ function pointwise(doc: string, smooth: fc.Arbitrary<number>, tolerance: Toleran
   };
 }
 
+const fold: OpSpec<FoldAttrs> = {
+  dtypes: ["f32", "f64", "i32", "u32"],
+  differentiable: true,
+  secondOrder: true,
+  doc: "The sum of what windows lay on each element of a dim: the transpose of unfold.",
+  samples: (options) =>
+    // The shape drawn is the result's; windows hold up to five times as many elements.
+    windowSamples({
+      ...options,
+      maxRank: Math.min(options.maxRank, 3),
+      maxElements: Math.max(1, Math.floor(options.maxElements / 5)),
+    }).chain(({ shape, attrs: { dim, size, step, dilation } }) => {
+      const length = shape[dim];
+      const count = Math.floor((length - (size - 1) * dilation - 1) / step) + 1;
+      const windows = [...shape.map((n, i) => (i === dim ? count : n)), size];
+      return usualTensor(options)(windows).map((x) => ({
+        inputs: [x],
+        attrs: { dim, length, step, dilation },
+      }));
+    }),
+  tolerance: ({ inputs: [x] }) => ({
+    ulps: 1,
+    atol: summationError(x.shape[x.shape.length - 1], magnitude(x)),
+  }),
+};
+
 export const compositeSpecs = {
+  fold,
   softmax: {
     ...float,
     doc: "exp(x) normalised to sum to 1 along a dim.",

@@ -3,6 +3,7 @@ import type { DType } from "../../graph/dtype.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
 import type { SliceAttrs } from "../../ops/movement.ts";
 import type { AttrsOf, OpNameOfKind } from "../../ops/table.ts";
+import type { WindowAttrs } from "../../ops/windows.ts";
 import { dimOf, numberFor, shapeOf, tensorOf } from "./arbitraries.ts";
 import { exact, type OpSpec, type SampleOptions } from "./spec.ts";
 
@@ -64,6 +65,29 @@ function slices(shape: Shape): fc.Arbitrary<SliceAttrs> {
   }));
 }
 
+/** Windows that fit a dim, overlapping or not. */
+export function windowsOf(length: number): fc.Arbitrary<Omit<WindowAttrs, "dim">> {
+  const small = fc.integer({ min: 1, max: 3 });
+  return fc
+    .tuple(fc.integer({ min: 1, max: Math.min(5, length) }), small, small)
+    .map(([size, step, wanted]) => {
+      const room = size === 1 ? wanted : Math.floor((length - 1) / (size - 1));
+      return { size, step, dilation: Math.min(wanted, room) };
+    });
+}
+
+/** A shape with a dim of at least one element, and windows along it. */
+export function windowSamples(
+  options: SampleOptions,
+): fc.Arbitrary<{ readonly shape: Shape; readonly attrs: WindowAttrs }> {
+  return shapeOf(options, 1)
+    .chain((shape) => fc.tuple(fc.constant(shape), dimOf(shape)))
+    .chain(([drawn, dim]) => {
+      const shape = drawn.map((size, i) => (i === dim ? Math.max(1, size) : size));
+      return windowsOf(shape[dim]).map((windows) => ({ shape, attrs: { dim, ...windows } }));
+    });
+}
+
 /** The shape drawn, with new leading dims and some dims of size 1 stretched. */
 function expansions(shape: Shape): fc.Arbitrary<Shape> {
   const stretched = perDim(shape, (size) => (size === 1 ? fc.constantFrom(1, 2, 3, 0) : fc.constant(size)));
@@ -108,6 +132,17 @@ export const movementSpecs = {
   flip: movement("Backwards along some dims.", (shape) =>
     fc.subarray(shape.map((_, dim) => dim)).map((dims) => ({ dims })),
   ),
+  unfold: {
+    doc: "Windows along a dim, their elements in a new last dim.",
+    dtypes: ALL,
+    differentiable: true,
+    secondOrder: true,
+    samples: (options) =>
+      windowSamples({ ...options, maxRank: Math.min(options.maxRank, 3) }).chain(({ shape, attrs }) =>
+        tensorOf(shape, options.dtype, numberFor(options)).map((input) => ({ inputs: [input], attrs })),
+      ),
+    tolerance: exact,
+  },
   concat: {
     doc: "Tensors one after the other along a dim.",
     dtypes: ALL,
