@@ -134,7 +134,7 @@ export class ElectraForPreTraining extends HeadModel<ElectraModel, Classifier> {
     if (attentionMask === undefined) {
       return { ...output, logits, loss: binaryCrossEntropyWithLogits(logits, target) };
     }
-    const losses = binaryCrossEntropyWithLogits(logits, target, "none");
+    const losses = binaryCrossEntropyWithLogits(logits, target, { reduction: "none" });
     const counted = attentionMask.to(logits.dtype).eq(1);
     const loss = where(counted, losses, 0).sum().div(counted.to(logits.dtype).sum());
     return { ...output, logits, loss };

@@ -3,7 +3,7 @@ import { formatShape } from "../graph/shape.ts";
 import { type AttendOptions, MultiHeadAttention } from "../nn/attention.ts";
 import { Dropout } from "../nn/dropout.ts";
 import { Embedding } from "../nn/embedding.ts";
-import { linear, smoothedCrossEntropy } from "../nn/functional/index.ts";
+import { crossEntropy, linear } from "../nn/functional/index.ts";
 import { normal, sinusoids, xavierUniform, zeros } from "../nn/init.ts";
 import { LayerNorm } from "../nn/layerNorm.ts";
 import { Linear } from "../nn/linear.ts";
@@ -323,16 +323,15 @@ export class TransformerForConditionalGeneration extends Module {
     }
     const [batch, length, classes] = logits.shape;
     const rows = logits.reshape([batch * length, classes]);
-    const { crossEntropy, uniform, t2t } = smoothedCrossEntropy(
-      rows,
-      labels.reshape([batch * length]),
-      smoothing,
-    );
+    const flat = labels.reshape([batch * length]);
+    const smoothed = (labelSmoothingForm: "uniform" | "t2t"): Tensor =>
+      crossEntropy(rows, flat, { labelSmoothing: smoothing, labelSmoothingForm });
+    const [uniform, t2t] = [smoothed("uniform"), smoothed("t2t")];
     return {
       loss: form === "uniform" ? uniform : t2t,
       lossUniform: uniform,
       lossT2t: t2t,
-      nllLoss: crossEntropy,
+      nllLoss: crossEntropy(rows, flat),
     };
   }
 }

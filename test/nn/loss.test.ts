@@ -92,14 +92,14 @@ describe("crossEntropy", () => {
 describe("other losses", () => {
   it("mseLoss", async () => {
     expect(await mseLoss(tensor([1, 2]), tensor([3, 5])).item()).toBe(6.5);
-    expect(await mseLoss(tensor([1, 2]), tensor([3, 5]), "sum").item()).toBe(13);
-    expect(await mseLoss(tensor([1, 2]), tensor([3, 5]), "none").array()).toEqual([4, 9]);
+    expect(await mseLoss(tensor([1, 2]), tensor([3, 5]), { reduction: "sum" }).item()).toBe(13);
+    expect(await mseLoss(tensor([1, 2]), tensor([3, 5]), { reduction: "none" }).array()).toEqual([4, 9]);
     expect(() => mseLoss(tensor([1, 2]), tensor([3]))).toThrow(ShapeError);
   });
 
   it("binaryCrossEntropyWithLogits, at extremes too", async () => {
     const logits = new Parameter(tensor([-1000, 1000, 0.5, -3]));
-    const each = binaryCrossEntropyWithLogits(logits, tensor([1, 1, 0, 0.25]), "none");
+    const each = binaryCrossEntropyWithLogits(logits, tensor([1, 1, 0, 0.25]), { reduction: "none" });
     each.sum().backward();
     const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
     const [a, b, c, d] = (await each.array()) as number[];

@@ -11,11 +11,100 @@ export {
   scaledDotProductAttention,
 } from "./attention.ts";
 export { dropout, embedding, layerNorm, linear } from "./basic.ts";
-export { type SmoothedCrossEntropy, smoothedCrossEntropy } from "./labelSmoothing.ts";
 export {
+  type ConvolutionOptions,
+  type ConvolutionTransposeOptions,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+} from "./convolution.ts";
+export { type CrossEntropyOptions, crossEntropy, type NllLossOptions, nllLoss } from "./crossEntropy.ts";
+export {
+  type GatedFeedForwardWeights,
+  type GateName,
+  gatedFeedForward,
+  gates,
+  glu,
+  prelu,
+} from "./gated.ts";
+export {
+  type InterpolateOptions,
+  type InterpolationMode,
+  interpolate,
+  interpolationModes,
+  pixelShuffle,
+  pixelUnshuffle,
+} from "./interpolate.ts";
+export { eluPlusOne, type LinearAttentionOptions, linearAttention } from "./linearAttention.ts";
+export {
+  type BinaryCrossEntropyOptions,
+  type BinaryCrossEntropyWithLogitsOptions,
+  binaryCrossEntropy,
   binaryCrossEntropyWithLogits,
-  type CrossEntropyOptions,
-  crossEntropy,
+  cosineEmbeddingLoss,
+  hingeEmbeddingLoss,
+  huberLoss,
+  type KlDivOptions,
+  klDiv,
+  l1Loss,
+  marginRankingLoss,
   mseLoss,
-  type Reduction,
+  smoothL1Loss,
+  type TripletMarginOptions,
+  tripletMarginLoss,
 } from "./loss.ts";
+export {
+  type MultiHeadOptions,
+  type MultiHeadResult,
+  type MultiHeadWeights,
+  multiHeadAttentionForward,
+} from "./multiHeadAttention.ts";
+export {
+  type BatchNormOptions,
+  batchNorm,
+  type ChannelAffine,
+  fixNorm,
+  type GroupNormOptions,
+  groupNorm,
+  type InstanceNormOptions,
+  instanceNorm,
+  localResponseNorm,
+  type RmsNormOptions,
+  rmsNorm,
+  scaleNorm,
+  unitLength,
+} from "./normalization.ts";
+export {
+  type AvgPoolOptions,
+  adaptiveAvgPool,
+  adaptiveMaxPool,
+  adaptiveMaxPoolWithIndices,
+  avgPool1d,
+  avgPool2d,
+  avgPool3d,
+  type MaxPoolOptions,
+  type MaxPoolResult,
+  maxPool1d,
+  maxPool2d,
+  maxPool3d,
+  maxPoolWithIndices,
+  type OutputSize,
+} from "./pooling.ts";
+export {
+  type CellWeights,
+  gru,
+  gruCell,
+  type LstmState,
+  type LstmWeights,
+  lstm,
+  lstmCell,
+  type RecurrentOptions,
+  type RecurrentResult,
+  rnn,
+  rnnCell,
+} from "./recurrent.ts";
+export type { LossOptions, Reduction } from "./reduction.ts";
+export { fold, type UnfoldOptions, unfold } from "./unfold.ts";

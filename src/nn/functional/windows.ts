@@ -50,19 +50,10 @@ export function batched(op: string, x: Tensor, dims: number): Tensor {
   throw new ShapeError(`${op}: input ${formatShape(x.shape)}, wanted [N, C, ${spatial}] or [C, ${spatial}]`);
 }
 
-/** The trailing dims of x inside their margins of `value`, 0 by default. */
-export function padSpatial(x: Tensor, margins: readonly Margin[], value = 0): Tensor {
-  if (margins.every(({ before, after }) => before === 0 && after === 0)) return x;
-  const amounts = margins.flatMap(({ before, after }) => [before, after]);
-  const leading = new Array<number>(2 * (x.ndim - margins.length)).fill(0);
-  const all = [...leading, ...amounts];
-  const before = x.shape.map((_, dim) => all[2 * dim]);
-  const after = x.shape.map((_, dim) => all[2 * dim + 1]);
-  const inner = x.usable();
-  const padded = b.pad(inner, before, after);
-  if (value === 0) return new Tensor(padded, x.device);
-  const inside = b.pad(b.full(x.shape, "bool", 1), before, after);
-  return new Tensor(b.where(inside, padded, b.scalarLike(padded, value)), x.device);
+/** The trailing dims of x between zeros (false for bool). */
+export function padSpatial(x: Tensor, margins: readonly Margin[]): Tensor {
+  const amounts = margins.map(({ before, after }) => [before, after]);
+  return x.pad(amounts.reverse().flat());
 }
 
 /**

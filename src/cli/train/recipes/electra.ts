@@ -64,7 +64,7 @@ function tallyReplaced(
 ): Tally {
   if (attentionMask === undefined) throw new TypeError("batches for ELECTRA have a mask");
   const counted = attentionMask.ne(0);
-  const losses = binaryCrossEntropyWithLogits(logits, replaced.to("f32"), "none");
+  const losses = binaryCrossEntropyWithLogits(logits, replaced.to("f32"), { reduction: "none" });
   const count = counted.sum();
   return {
     loss: where(counted, losses, 0).sum().div(count.to("f32")),
