@@ -20,7 +20,11 @@ export type UnaryName =
   | "abs"
   | "sign"
   | "exp"
+  | "expm1"
   | "log"
+  | "log1p"
+  | "log2"
+  | "log10"
   | "sqrt"
   | "rsqrt"
   | "reciprocal"
@@ -28,6 +32,9 @@ export type UnaryName =
   | "cos"
   | "tanh"
   | "erf"
+  | "erfc"
+  | "erfinv"
+  | "lgamma"
   | "floor"
   | "ceil"
   | "round"
@@ -36,7 +43,23 @@ export type UnaryName =
   | "bitwiseNot"
   | "detach"
   | "sigmoid"
-  | "relu";
+  | "relu"
+  | SpecialUnaryName;
+
+/** Of those, the ones that are made of others. */
+export type SpecialUnaryName =
+  | "tan"
+  | "asin"
+  | "acos"
+  | "atan"
+  | "sinh"
+  | "cosh"
+  | "asinh"
+  | "acosh"
+  | "atanh";
+
+/** The same of two operands. */
+export type SpecialBinaryName = "hypot" | "logaddexp" | "xlogy";
 
 export type BinaryName =
   | "add"
@@ -44,8 +67,10 @@ export type BinaryName =
   | "mul"
   | "div"
   | "pow"
+  | "atan2"
   | "maximum"
   | "minimum"
+  | "fmod"
   | "remainder"
   | "floorDivide"
   | "eq"
@@ -68,10 +93,13 @@ export function unary(op: UnaryName, x: Value): Value {
   return build(op, [x], none).outputs[0];
 }
 
-/** Promotes and broadcasts both operands, then applies the op. `div` of integers gives f32. */
-export function binary(op: BinaryName, x: Value, y: Value): Value {
+/** Binary ops to which integers come as f32. */
+const floatOnly: ReadonlySet<string> = new Set(["div", "pow", "atan2", "hypot", "logaddexp", "xlogy"]);
+
+/** Promotes and broadcasts both operands, then applies the op. `div` of integers gives f32, as do its like. */
+export function binary(op: BinaryName | SpecialBinaryName, x: Value, y: Value): Value {
   const meet = promote(op, x.dtype, y.dtype);
-  const dtype = (op === "div" || op === "pow") && !isFloat(meet) ? "f32" : meet;
+  const dtype = floatOnly.has(op) && !isFloat(meet) ? "f32" : meet;
   const shape = sameShape(x.shape, y.shape) ? x.shape : broadcastShapes(op, x.shape, y.shape);
   return build(op, [expand(cast(x, dtype), shape), expand(cast(y, dtype), shape)], none).outputs[0];
 }
@@ -80,7 +108,9 @@ export const neg = (x: Value): Value => unary("neg", x);
 export const abs = (x: Value): Value => unary("abs", x);
 export const sign = (x: Value): Value => unary("sign", x);
 export const exp = (x: Value): Value => unary("exp", x);
+export const expm1 = (x: Value): Value => unary("expm1", x);
 export const log = (x: Value): Value => unary("log", x);
+export const log1p = (x: Value): Value => unary("log1p", x);
 export const sqrt = (x: Value): Value => unary("sqrt", x);
 export const rsqrt = (x: Value): Value => unary("rsqrt", x);
 export const sin = (x: Value): Value => unary("sin", x);
@@ -95,6 +125,8 @@ export const sub = (x: Value, y: Value): Value => binary("sub", x, y);
 export const mul = (x: Value, y: Value): Value => binary("mul", x, y);
 export const div = (x: Value, y: Value): Value => binary("div", x, y);
 export const pow = (x: Value, y: Value): Value => binary("pow", x, y);
+export const atan2 = (y: Value, x: Value): Value => binary("atan2", y, x);
+export const fmod = (x: Value, y: Value): Value => binary("fmod", x, y);
 export const maximum = (x: Value, y: Value): Value => binary("maximum", x, y);
 export const floorDivide = (x: Value, y: Value): Value => binary("floorDivide", x, y);
 export const eq = (x: Value, y: Value): Value => binary("eq", x, y);
@@ -335,6 +367,11 @@ export function gelu(x: Value, approximate: "none" | "tanh"): Value {
 
 export function crossEntropy(logits: Value, target: Value, ignoreIndex: number): Value {
   return build("crossEntropy", [logits, target], { ignoreIndex }).outputs[0];
+}
+
+/** The nth derivative of digamma. */
+export function polygamma(n: number, x: Value): Value {
+  return build("polygamma", [x], { n }).outputs[0];
 }
 
 export function argmax(x: Value, dim: number): Value {

@@ -11,7 +11,8 @@ function checkFloat(op: string, x: ValueType): void {
     throw new DTypeError(`${op}: operand is ${x.dtype}, wanted a float; cast it with .to("f32")`);
 }
 
-function sameAsInput(op: string): (inputs: readonly ValueType[]) => readonly ValueType[] {
+/** The rule of composites of floats whose result is like the (first) operand. */
+export function sameAsInput(op: string): (inputs: readonly ValueType[]) => readonly ValueType[] {
   return ([x]) => {
     checkFloat(op, x);
     return [{ shape: x.shape, dtype: x.dtype }];

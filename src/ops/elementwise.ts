@@ -98,7 +98,17 @@ export const elementwise = {
   /** -1, 0 or 1; NaN stays NaN. */
   sign: map("sign", "number", "zero"),
   exp: map("exp", "float", ({ outputs: [y], cotangent: g }) => [b.mul(g, y)]),
+  /** exp(x) - 1 without losing what is left of it near 0. */
+  expm1: map("expm1", "float", ({ outputs: [y], cotangent: g }) => [b.mul(g, b.add(y, b.scalarLike(g, 1)))]),
   log: map("log", "float", ({ inputs: [x], cotangent: g }) => [b.div(g, x)]),
+  /** log(1 + x) for x that 1 + x would round away. */
+  log1p: map("log1p", "float", ({ inputs: [x], cotangent: g }) => [b.div(g, b.add(x, b.scalarLike(x, 1)))]),
+  log2: map("log2", "float", ({ inputs: [x], cotangent: g }) => [
+    b.div(g, b.mul(x, b.scalarLike(x, Math.LN2))),
+  ]),
+  log10: map("log10", "float", ({ inputs: [x], cotangent: g }) => [
+    b.div(g, b.mul(x, b.scalarLike(x, Math.LN10))),
+  ]),
   sqrt: map("sqrt", "float", ({ outputs: [y], cotangent: g }) => [b.div(b.mul(g, b.scalarLike(g, 0.5)), y)]),
   rsqrt: map("rsqrt", "float", ({ inputs: [x], outputs: [y], cotangent: g }) => [
     b.mul(b.mul(g, b.scalarLike(g, -0.5)), b.div(y, x)),
@@ -113,6 +123,16 @@ export const elementwise = {
   erf: map("erf", "float", ({ inputs: [x], cotangent: g }) => [
     b.mul(g, b.mul(b.exp(b.neg(b.mul(x, x))), b.scalarLike(g, 2 / Math.sqrt(Math.PI)))),
   ]),
+  /** 1 - erf(x), small where erf is nearly 1. */
+  erfc: map("erfc", "float", ({ inputs: [x], cotangent: g }) => [
+    b.mul(g, b.mul(b.exp(b.neg(b.mul(x, x))), b.scalarLike(g, -2 / Math.sqrt(Math.PI)))),
+  ]),
+  /** The x whose erf is given; infinite at -1 and 1, NaN beyond. */
+  erfinv: map("erfinv", "float", ({ outputs: [y], cotangent: g }) => [
+    b.mul(g, b.mul(b.exp(b.mul(y, y)), b.scalarLike(g, Math.sqrt(Math.PI) / 2))),
+  ]),
+  /** log |gamma(x)|; infinite at 0 and the negative integers. */
+  lgamma: map("lgamma", "float", ({ inputs: [x], cotangent: g }) => [b.mul(g, b.polygamma(0, x))]),
   floor: map("floor", "float", "zero"),
   ceil: map("ceil", "float", "zero"),
   /** To the nearest integer, ties to even. */
@@ -130,6 +150,11 @@ export const elementwise = {
     return [dx, b.neg(b.mul(dx, out))];
   }),
   pow: map("pow", "float", powRule),
+  /** The angle of the point (x, y), in (-pi, pi]; signs of zeros count, as in C. Operands y, x. */
+  atan2: map("atan2", "float", ({ inputs: [y, x], cotangent: g }) => {
+    const scaled = b.div(g, b.add(b.mul(x, x), b.mul(y, y)));
+    return [b.mul(scaled, x), b.neg(b.mul(scaled, y))];
+  }),
   /** NaN if either is NaN. */
   maximum: map(
     "maximum",
@@ -142,12 +167,17 @@ export const elementwise = {
     "number",
     maximumRule((x, y) => b.lt(x, y)),
   ),
-  /** x - y * floor(x / y): the sign follows the divisor. An integer divided by 0 gives 0. */
+  /** What is left of x after taking away y as often as it goes, exactly: the sign is that of x. An integer by 0 gives 0. */
+  fmod: map("fmod", "number", ({ inputs: [x, y], outputs: [rest], cotangent: g }) => [
+    g,
+    b.neg(b.mul(g, b.unary("round", b.div(b.sub(x, rest), y)))),
+  ]),
+  /** The same with the sign of the divisor, as PyTorch and Python have it. An integer divided by 0 gives 0. */
   remainder: map("remainder", "number", ({ inputs: [x, y], cotangent: g }) => [
     g,
     b.neg(b.mul(g, b.floorDivide(x, y))),
   ]),
-  /** floor(x / y); an integer divided by 0 gives 0. */
+  /** floor of the exact quotient; an integer divided by 0 gives 0. */
   floorDivide: map("floorDivide", "number", "zero"),
 
   eq: comparison("eq", "any"),

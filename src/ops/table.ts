@@ -10,6 +10,7 @@ import { movements } from "./movement.ts";
 import { reductions } from "./reduction.ts";
 import { scanComposites, scans } from "./scan.ts";
 import { sortComposites, sorts } from "./sort.ts";
+import { specials } from "./special.ts";
 
 /**
  * The op table: every operation that a graph can hold, one entry each. (The families' gradient rules and the builders
@@ -28,6 +29,7 @@ export const opTable = {
   ...attentions,
   ...scanComposites,
   ...sortComposites,
+  ...specials,
 };
 
 export type OpName = keyof typeof opTable;
@@ -54,7 +56,7 @@ interface KindFamilies {
   readonly scan: typeof scans;
   readonly sort: typeof sorts;
   readonly index: typeof indexing;
-  readonly composite: typeof composites & typeof attentions;
+  readonly composite: typeof composites & typeof attentions & typeof specials;
 }
 
 /** The node under the table's types. Nodes are made by `build` alone, which pairs each name with its own attrs. */

@@ -19,13 +19,19 @@ const TINY = 2 ** -124;
 /** Units in the last place that a device's function may be off by, and what it may be off by near 0. */
 const functionErrors: Readonly<Record<string, readonly [ulps: number, atol: number]>> = {
   exp: [8, 0],
+  expm1: [4, 0],
   log: [4, 2 ** -21],
+  log1p: [4, 0],
+  log2: [4, 0],
+  log10: [4, 0],
   sqrt: [3, 0],
   rsqrt: [4, 0],
   sin: [4, 2 ** -20],
   cos: [4, 2 ** -20],
   tanh: [8, 2 ** -22],
   erf: [8, 2 ** -22],
+  erfc: [8, 0],
+  erfinv: [8, 0],
 };
 
 /**
@@ -227,7 +233,13 @@ function elementwiseBound(original: Node, output: Value, errors: readonly Value[
     case "trunc":
       return monotone(apply, x, ex);
     case "exp":
+    case "expm1":
     case "log":
+    case "log1p":
+    case "log2":
+    case "log10":
+    case "erfc":
+    case "erfinv":
     case "sqrt":
     case "tanh":
     case "erf":

@@ -14,6 +14,7 @@ import { movementSpecs } from "./specs/movement.ts";
 import { orderSpecs } from "./specs/order.ts";
 import { reductionSpecs } from "./specs/reduction.ts";
 import type { OpSpec, Sample, SampleOptions } from "./specs/spec.ts";
+import { specialSpecs } from "./specs/special.ts";
 
 /**
  * What tests, fuzzers and documentation know of every op of the table. An op without a spec does not compile.
@@ -27,6 +28,7 @@ export const opSpecs = {
   ...orderSpecs,
   ...compositeSpecs,
   ...attentionSpecs,
+  ...specialSpecs,
 } satisfies { readonly [Name in OpName]: OpSpec<AttrsOf<Name>> };
 
 export const opNames: readonly OpName[] = Object.keys(opSpecs) as OpName[];

@@ -1,3 +1,4 @@
+import { erf, erfc, erfinv, lgamma } from "../../ops/specialFunctions.ts";
 import type { BinaryScalarOp, ScalarType, UnaryScalarOp } from "./ir.ts";
 
 /**
@@ -23,7 +24,11 @@ const unaryAccepts: Readonly<Record<UnaryScalarOp, Accept>> = {
   abs: "number",
   sign: "number",
   exp: "float",
+  expm1: "float",
   log: "float",
+  log1p: "float",
+  log2: "float",
+  log10: "float",
   sqrt: "float",
   rsqrt: "float",
   reciprocal: "float",
@@ -31,6 +36,9 @@ const unaryAccepts: Readonly<Record<UnaryScalarOp, Accept>> = {
   cos: "float",
   tanh: "float",
   erf: "float",
+  erfc: "float",
+  erfinv: "float",
+  lgamma: "float",
   floor: "float",
   ceil: "float",
   round: "float",
@@ -45,8 +53,10 @@ const binaryAccepts: Readonly<Record<BinaryScalarOp, Accept>> = {
   mul: "number",
   div: "float",
   pow: "float",
+  atan2: "float",
   maximum: "number",
   minimum: "number",
+  fmod: "number",
   remainder: "number",
   floorDivide: "number",
   eq: "any",
@@ -103,8 +113,16 @@ export function evaluateUnary(op: UnaryScalarOp, type: ScalarType, x: number): n
       return x > 0 ? 1 : x < 0 ? -1 : x * 0;
     case "exp":
       return Math.fround(Math.exp(x));
+    case "expm1":
+      return Math.fround(Math.expm1(x));
     case "log":
       return Math.fround(Math.log(x));
+    case "log1p":
+      return Math.fround(Math.log1p(x));
+    case "log2":
+      return Math.fround(Math.log2(x));
+    case "log10":
+      return Math.fround(Math.log10(x));
     case "sqrt":
       return Math.fround(Math.sqrt(x));
     case "rsqrt":
@@ -119,6 +137,12 @@ export function evaluateUnary(op: UnaryScalarOp, type: ScalarType, x: number): n
       return Math.fround(Math.tanh(x));
     case "erf":
       return Math.fround(erf(x));
+    case "erfc":
+      return Math.fround(erfc(x));
+    case "erfinv":
+      return Math.fround(erfinv(x));
+    case "lgamma":
+      return Math.fround(lgamma(x));
     case "floor":
       return Math.floor(x);
     case "ceil":
@@ -147,10 +171,14 @@ export function evaluateBinary(op: BinaryScalarOp, type: ScalarType, x: number, 
       return Math.fround(x / y);
     case "pow":
       return Math.fround(power(x, y));
+    case "atan2":
+      return Math.fround(Math.atan2(x, y));
     case "maximum":
       return Math.max(x, y);
     case "minimum":
       return Math.min(x, y);
+    case "fmod":
+      return type === "f32" ? x % y : y === 0 ? 0 : wrap(type, x % y);
     case "remainder":
       return remainder(type, x, y);
     case "floorDivide":
@@ -201,14 +229,20 @@ export function evaluateBitcast(from: ScalarType, to: ScalarType, x: number): nu
   return view[0] as number; // all have one element
 }
 
+/** Of floats, the floor of the exact quotient: what the remainder leaves, divided and rounded to an integer. */
 function floorDivide(type: ScalarType, x: number, y: number): number {
-  if (type === "f32") return Math.floor(Math.fround(x / y));
-  return y === 0 ? 0 : wrap(type, Math.floor(x / y));
+  if (type !== "f32") return y === 0 ? 0 : wrap(type, Math.floor(x / y));
+  if (y === 0) return x / y;
+  const rest = x % y;
+  const below = rest !== 0 && rest < 0 !== y < 0 ? 1 : 0;
+  const quotient = Math.fround(Math.fround(x - rest) / y) - below;
+  return quotient === 0 ? Math.fround(x / y) * 0 : roundHalfToEven(Math.fround(quotient));
 }
 
 function remainder(type: ScalarType, x: number, y: number): number {
-  if (type === "f32") return Math.fround(x - Math.fround(y * Math.floor(Math.fround(x / y))));
-  return y === 0 ? 0 : wrap(type, x - y * Math.floor(x / y));
+  if (type !== "f32") return y === 0 ? 0 : wrap(type, x - y * Math.floor(x / y));
+  const rest = x % y;
+  return rest !== 0 && rest < 0 !== y < 0 ? Math.fround(rest + y) : rest;
 }
 
 /** C's pow: 1 for a base of 1 and for an exponent of 0, and for a base of -1 with an infinite exponent. */
@@ -223,32 +257,4 @@ export function roundHalfToEven(x: number): number {
   const shift = x < 0 || Object.is(x, -0) ? -(2 ** 52) : 2 ** 52;
   const rounded = x + shift - shift;
   return rounded === 0 ? x * 0 : rounded;
-}
-
-/**
- * The error function to about 1e-15 of its value: Taylor's series near 0, a continued fraction for erfc
- * beyond.
- */
-export function erf(x: number): number {
-  const size = Math.abs(x);
-  if (!(size < 6)) return Number.isNaN(x) ? x : Math.sign(x);
-  return size < 2.5 ? erfSeries(x) : Math.sign(x) * (1 - erfcFraction(size));
-}
-
-/** 2/sqrt(pi) * exp(-x^2) * sum of 2^n x^(2n+1) / (2n+1)!!: all terms have one sign, so nothing cancels. */
-function erfSeries(x: number): number {
-  let term = x;
-  let sum = x;
-  for (let n = 1; n < 200 && Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
-}
-
-/** exp(-x^2)/sqrt(pi) / (x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))), evaluated from the far end. */
-function erfcFraction(x: number): number {
-  let tail = x;
-  for (let k = 60; k >= 1; k--) tail = x + k / 2 / tail;
-  return Math.exp(-x * x) / Math.sqrt(Math.PI) / tail;
 }

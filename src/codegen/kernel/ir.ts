@@ -1,5 +1,5 @@
 import type { DType } from "../../graph/dtype.ts";
-import type { BinaryName, UnaryName } from "../../ops/builders.ts";
+import type { BinaryName, SpecialUnaryName, UnaryName } from "../../ops/builders.ts";
 import type { Condition } from "../index/condition.ts";
 import type { Expression } from "../index/expression.ts";
 
@@ -61,7 +61,7 @@ export interface Axis {
 }
 
 /** The elementwise ops that are computed as they are; the others become these. */
-export type UnaryScalarOp = Exclude<UnaryName, "detach" | "sigmoid" | "relu">;
+export type UnaryScalarOp = Exclude<UnaryName, SpecialUnaryName | "detach" | "sigmoid" | "relu">;
 
 export type BinaryScalarOp = BinaryName;
 

@@ -25,7 +25,7 @@ import { binary, bitcast, multiplyAdd, select, unary } from "./scalars.ts";
  */
 export function expandPow(x: Scalar, y: Scalar): Scalar {
   const size = abs(x);
-  const [high, low] = log2(size);
+  const [high, low] = log2Parts(size);
   // Beyond 2^34 even the float next to 1 overflows; products stay finite.
   const bounded = atMost(atLeast(y, -(2 ** 34)), 2 ** 34);
   const yHigh = upperHalf(bounded);
@@ -38,7 +38,7 @@ export function expandPow(x: Scalar, y: Scalar): Scalar {
  * log2 of a positive finite float as high + low, of which `high` has 12 bits. With f = m - 1 and s = f/(m +
  * 1): log m = 2 atanh s = 2 (s + s^3/3 + ...), where s is taken as 12 exact bits and a correction.
  */
-function log2(x: Scalar): readonly [Scalar, Scalar] {
+export function log2Parts(x: Scalar): readonly [Scalar, Scalar] {
   const { mantissa, exponent } = splitExponent(x);
   const one = float(1);
   const numerator = sub(mantissa, one);
@@ -61,6 +61,27 @@ function log2(x: Scalar): readonly [Scalar, Scalar] {
   const second = multiplyAdd(sHigh, float(6.24456777927e-4), mul(rest, float(2.885390081777927)));
   const high = upperHalf(add(exponent, add(first, second)));
   return [high, add(add(sub(exponent, high), first), second)];
+}
+
+/** The logarithm to base 2: exact for powers of 2, max error 0.6 ulp. */
+export function expandLog2(x: Scalar): Scalar {
+  const [high, low] = log2Parts(x);
+  return logarithmOf(x, add(high, low));
+}
+
+/** The logarithm to base 10: that to base 2 as two floats, times log10 2 as two. Max error 0.6 ulp. */
+export function expandLog10(x: Scalar): Scalar {
+  const [high, low] = log2Parts(x);
+  const first = 0.301025390625; // 12 bits
+  const rest = multiplyAdd(high, float(Math.log10(2) - first), mul(low, float(Math.log10(2))));
+  return logarithmOf(x, multiplyAdd(high, float(first), rest));
+}
+
+/** A logarithm's value for positive finite x, and what it is elsewhere. */
+function logarithmOf(x: Scalar, value: Scalar): Scalar {
+  const finite = select(less(x, float(Infinity)), value, x);
+  const other = select(binary("eq", x, float(0)), float(-Infinity), float(NaN));
+  return select(less(float(0), x), finite, other);
 }
 
 /** 2^(high + low); subnormal results are gradual. */

@@ -193,7 +193,11 @@ export class Computation {
       case "abs":
       case "sign":
       case "exp":
+      case "expm1":
       case "log":
+      case "log1p":
+      case "log2":
+      case "log10":
       case "sqrt":
       case "rsqrt":
       case "reciprocal":
@@ -201,6 +205,9 @@ export class Computation {
       case "cos":
       case "tanh":
       case "erf":
+      case "erfc":
+      case "erfinv":
+      case "lgamma":
       case "floor":
       case "ceil":
       case "round":
@@ -213,8 +220,10 @@ export class Computation {
       case "mul":
       case "div":
       case "pow":
+      case "atan2":
       case "maximum":
       case "minimum":
+      case "fmod":
       case "remainder":
       case "floorDivide":
       case "eq":

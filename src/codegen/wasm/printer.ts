@@ -23,7 +23,7 @@ export interface WasmModule {
  * The kernels as one WebAssembly module, which imports its memory as "env"."memory". Each kernel is a function of one
  * byte address (i32) for each of its buffers, scratch included, and returns nothing. Addresses are multiples of 4;
  * multiples of 16 are faster.
- * @throws InternalError for ops without instructions (exp, log, sin, cos, tanh, erf, pow): expand them first; and for
+ * @throws InternalError for ops without instructions (exp, sin, pow, fmod and so on, see `expandMath`): expand them first; and for
  * kernels that break the IR's rules.
  */
 export function printWasm(kernels: readonly Kernel[], features: PrintFeatures): WasmModule {

@@ -135,24 +135,6 @@ function floatBinary(b: FunctionBuilder, op: BinaryScalarOp): void {
     case "minimum":
       b.emit("f32.min");
       return;
-    case "floorDivide":
-      b.emit("f32.div");
-      b.emit("f32.floor");
-      return;
-    case "remainder": {
-      // x - y * floor(x / y)
-      const y = b.intoLocal("f32", "y");
-      const x = b.intoLocal("f32", "x");
-      b.emit("local.get", x);
-      b.emit("local.get", y);
-      b.emit("local.get", x);
-      b.emit("local.get", y);
-      b.emit("f32.div");
-      b.emit("f32.floor");
-      b.emit("f32.mul");
-      b.emit("f32.sub");
-      return;
-    }
     default:
       throw unsupported(op, "f32");
   }

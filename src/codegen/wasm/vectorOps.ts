@@ -174,23 +174,6 @@ function floatBinary(b: FunctionBuilder, op: BinaryScalarOp): void {
     case "minimum":
       b.emit("f32x4.min");
       return;
-    case "floorDivide":
-      b.emit("f32x4.div");
-      b.emit("f32x4.floor");
-      return;
-    case "remainder": {
-      const y = b.intoLocal("v128", "y");
-      const x = b.intoLocal("v128", "x");
-      b.emit("local.get", x);
-      b.emit("local.get", y);
-      b.emit("local.get", x);
-      b.emit("local.get", y);
-      b.emit("f32x4.div");
-      b.emit("f32x4.floor");
-      b.emit("f32x4.mul");
-      b.emit("f32x4.sub");
-      return;
-    }
     default:
       throw unsupported(op, "f32");
   }

@@ -160,6 +160,10 @@ function binaryText(writer: Writer, { op, args: [left, right] }: Of<"binary">): 
       return infix("/");
     case "pow":
       return `pow(${x}, ${y})`;
+    case "atan2":
+      return `atan2(${x}, ${y})`;
+    case "fmod":
+      return infix("%");
     case "maximum":
       return type === "f32" ? writer.call("maximumFloat", x, y) : `max(${x}, ${y})`;
     case "minimum":

@@ -2,9 +2,10 @@ import { allocateArray, type DType, isInteger, type TypedArray } from "../../gra
 import { InternalError } from "../../graph/errors.ts";
 import type { Node } from "../../graph/node.ts";
 import type { BinaryName } from "../../ops/builders.ts";
+import { erf, erfc, erfinv, lgamma } from "../../ops/specialFunctions.ts";
 import { type OpNameOfKind, typed } from "../../ops/table.ts";
 import { bitcastArray, castArray } from "./convert.ts";
-import { erf, pow, roundToEven, sign } from "./scalarMath.ts";
+import { floorDivide, pow, remainder, roundToEven, sign } from "./scalarMath.ts";
 import { threefry2x32 } from "./threefry.ts";
 
 type Unary = (x: number) => number;
@@ -20,7 +21,11 @@ const unaryFunctions = {
   abs: Math.abs,
   sign,
   exp: Math.exp,
+  expm1: Math.expm1,
   log: Math.log,
+  log1p: Math.log1p,
+  log2: Math.log2,
+  log10: Math.log10,
   sqrt: Math.sqrt,
   rsqrt: (x) => 1 / Math.sqrt(x),
   reciprocal: (x) => 1 / x,
@@ -28,6 +33,9 @@ const unaryFunctions = {
   cos: Math.cos,
   tanh: Math.tanh,
   erf,
+  erfc,
+  erfinv,
+  lgamma,
   floor: Math.floor,
   ceil: Math.ceil,
   round: roundToEven,
@@ -42,10 +50,12 @@ const binaryFunctions = {
   mul: (x, y) => x * y,
   div: (x, y) => x / y,
   pow,
+  atan2: Math.atan2,
   maximum: Math.max,
   minimum: Math.min,
-  remainder: (x, y) => x - y * Math.floor(x / y),
-  floorDivide: (x, y) => Math.floor(x / y),
+  fmod: (x, y) => x % y,
+  remainder,
+  floorDivide: (x, y) => floorDivide(x, y, (value) => value),
   eq: (x, y) => Number(x === y),
   ne: (x, y) => Number(x !== y),
   lt: (x, y) => Number(x < y),
@@ -66,15 +76,15 @@ function exceptionFor(op: BinaryName, dtype: DType): Binary | undefined {
   if (isInteger(dtype)) {
     // The full product of two 32-bit integers has more than 53 bits; quotients by 0 are 0. The rest is exact.
     if (op === "mul") return Math.imul;
+    if (op === "fmod") return (x, y) => (y === 0 ? 0 : x % y);
     if (op === "floorDivide") return (x, y) => (y === 0 ? 0 : Math.floor(x / y));
     if (op === "remainder") return (x, y) => (y === 0 ? 0 : x - y * Math.floor(x / y));
     if (op === "shiftRight" && dtype === "u32") return (x, y) => x >>> y;
   }
   if (dtype === "f32") {
-    // Three roundings, as the formula of the op table says: the quotient decides which side of an integer it
-    // falls on.
-    if (op === "floorDivide") return (x, y) => Math.floor(Math.fround(x / y));
-    if (op === "remainder") return (x, y) => x - Math.fround(y * Math.floor(Math.fround(x / y)));
+    // Rounded at each step, as the device computes it; the remainder before its sign is changed is exact.
+    if (op === "remainder") return (x, y) => Math.fround(remainder(x, y));
+    if (op === "floorDivide") return (x, y) => floorDivide(x, y, Math.fround);
   }
   return undefined;
 }

@@ -1,39 +1,5 @@
 /** Functions of one or two numbers that JavaScript's Math lacks or defines differently. All in float64. */
 
-const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
-
-/**
- * The error function, to about 1e-15 relative. Abramowitz and Stegun, Handbook of Mathematical Functions
- * (1964): the series 7.1.6, whose terms are all positive, for small arguments; beyond, one minus the
- * continued fraction 7.1.14.
- */
-export function erf(x: number): number {
-  const a = Math.abs(x);
-  if (a < 2.25) return erfSeries(x);
-  if (a > 6) return Math.sign(x);
-  return Math.sign(x) * (1 - erfcFraction(a));
-}
-
-/** 2/sqrt(pi) exp(-x^2) times the sum over n of 2^n x^(2n+1) / (1 * 3 * ... * (2n+1)). NaN passes through. */
-function erfSeries(x: number): number {
-  let term = x;
-  let sum = x;
-  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
-    term *= (2 * x * x) / (2 * n + 1);
-    sum += term;
-  }
-  return TWO_OVER_SQRT_PI * Math.exp(-x * x) * sum;
-}
-
-/**
- * exp(-x^2)/sqrt(pi) times 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))), evaluated from the inside; x >= 2.
- */
-function erfcFraction(x: number): number {
-  let tail = x;
-  for (let n = 60; n >= 1; n--) tail = x + n / 2 / tail;
-  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail);
-}
-
 /** To the nearest integer, ties to even. */
 export function roundToEven(x: number): number {
   const floor = Math.floor(x);
@@ -55,4 +21,20 @@ export function sign(x: number): number {
 export function pow(x: number, y: number): number {
   if (x === 1 || (x === -1 && Math.abs(y) === Infinity)) return 1;
   return x ** y;
+}
+
+/** The exact remainder with the sign of the divisor. */
+export function remainder(x: number, y: number): number {
+  const rest = x % y;
+  return rest !== 0 && rest < 0 !== y < 0 ? rest + y : rest;
+}
+
+/** Floor of the exact quotient, the quotient of what `remainder` leaves being rounded by `round`. */
+export function floorDivide(x: number, y: number, round: (x: number) => number): number {
+  if (y === 0) return x / y;
+  const rest = x % y;
+  const whole = round(round(x - rest) / y) - (rest !== 0 && rest < 0 !== y < 0 ? 1 : 0);
+  if (whole === 0) return round(x / y) * 0;
+  const floor = Math.floor(whole);
+  return whole - floor > 0.5 ? floor + 1 : floor;
 }

@@ -142,6 +142,8 @@ describe("element ops on edge values, scalar and vector", () => {
     }
     for (const op of binaryOps) {
       if (binaryType(op, type) === undefined) continue;
+      // Those of floats are expanded first.
+      if (type === "f32" && (op === "floorDivide" || op === "remainder")) continue;
       test(`${op} ${type}`, () => check(type, (x, y) => s.binary(op, x, y)));
     }
     for (const to of types) {
@@ -199,14 +201,16 @@ test("ops without instructions are refused", () => {
       loopOver("i", 4, tag, (index) => [{ kind: "store", buffer: out, index, value: f(s.load(x, index)) }]),
     ],
   });
-  for (const op of ["exp", "log", "sin", "cos", "tanh", "erf"] as const) {
+  for (const op of ["exp", "log", "sin", "cos", "tanh", "erf", "log1p", "lgamma"] as const) {
     for (const tag of ["loop", "vector"] as const) {
       expect(() => printWasm([kernelOf(tag, (v) => s.unary(op, v))], { relaxedSimd: false })).toThrow(
         InternalError,
       );
     }
   }
-  expect(() => printWasm([kernelOf("vector", (v) => s.binary("pow", v, v))], { relaxedSimd: false })).toThrow(
-    /pow on f32; expand it/,
-  );
+  for (const op of ["pow", "atan2", "fmod", "remainder", "floorDivide"] as const) {
+    expect(() => printWasm([kernelOf("vector", (v) => s.binary(op, v, v))], { relaxedSimd: false })).toThrow(
+      `${op} on f32; expand it`,
+    );
+  }
 });

@@ -3,8 +3,8 @@ import { allocateArray, type DType } from "../../../src/graph/dtype.ts";
 import type { Value } from "../../../src/graph/node.ts";
 import { build } from "../../../src/ops/build.ts";
 import * as b from "../../../src/ops/builders.ts";
+import { erf } from "../../../src/ops/specialFunctions.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
-import { erf } from "../../../src/runtime/reference/scalarMath.ts";
 import { evaluateOn } from "../../../src/testing/index.ts";
 
 const device = new ReferenceDevice();
