@@ -70,6 +70,19 @@ export {
 } from "./normalizers.ts";
 export { type PackSentencesOptions, packSentences } from "./packSentences.ts";
 export type { MergeScore } from "./pairTable.ts";
+export {
+  joinPermutationMasks,
+  type PermutationParts,
+  permutationMask,
+  permutationOrder,
+  type SpanOptions,
+  sampleSpans,
+} from "./permutation.ts";
+export {
+  type PermutationBatch,
+  PermutationBatches,
+  type PermutationBatchesOptions,
+} from "./permutationBatches.ts";
 export type { AlbertTokenizerOptions, BertTokenizerOptions, RobertaTokenizerOptions } from "./presets.ts";
 export { BertPreTokenizer } from "./preTokenize.ts";
 export {
@@ -87,6 +100,14 @@ export {
   type SentencePairs,
 } from "./sentencePairs.ts";
 export { ALBERT_SPECIAL_TOKENS, BERT_SPECIAL_TOKENS, ROBERTA_SPECIAL_TOKENS } from "./specialTokens.ts";
+export {
+  type StreamSegment,
+  segmentCount,
+  streamSegment,
+  type TokenStreams,
+  type TokenStreamsOptions,
+  tokenStreams,
+} from "./streams.ts";
 export { bertTemplate, type TemplatePiece, TemplateProcessing, type TemplateToken } from "./template.ts";
 export { type EncodeOptions, type Encoding, type SubwordSampling, Tokenizer } from "./tokenizer.ts";
 export type { TokenizerParts } from "./tokenizerParts.ts";
