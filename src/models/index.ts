@@ -130,6 +130,7 @@ export {
   TransfoXLForSequenceClassification,
   type TransfoXLLabelledInputs,
   TransfoXLLMHeadModel,
+  type TransfoXLLMInputs,
   type TransfoXLLMOutput,
 } from "./transformerXlTasks.ts";
 export {
@@ -152,7 +153,13 @@ export {
   UnofficialTransformer,
   unofficialSynthesizerCheckpoint,
 } from "./unofficialSynthesizer.ts";
-export { XLNetModel, type XLNetOutput, xlnetCheckpoint } from "./xlnet.ts";
+export {
+  type XLNetAttention,
+  XLNetModel,
+  type XLNetOutput,
+  xlnetAttention,
+  xlnetCheckpoint,
+} from "./xlnet.ts";
 export {
   type XLNetAnswerInputs,
   type XLNetAnswerOutput,

@@ -23,11 +23,19 @@ export interface TransfoXLLabelledInputs extends TransfoXLInputs {
   readonly labels?: Tensor;
 }
 
+export interface TransfoXLLMInputs extends TransfoXLLabelledInputs {
+  /**
+   * [B, T]: the token behind each, where the batch knows it, so that the last one is predicted, too; -100 counts for
+   * nothing. In place of labels, which are the ids themselves.
+   */
+  readonly nextTokens?: Tensor;
+}
+
 export interface TransfoXLLMOutput extends TransfoXLOutput {
   /** The mean of the losses that are not 0; undefined without labels. */
   readonly loss: Tensor | undefined;
   /**
-   * [B, T - 1] of the labels but the first; undefined without labels. As in Hugging Face's model not in their order: row by
+   * [B, T - 1] of the labels but the first, or [B, T] of the next tokens; undefined without either. As in Hugging Face's model not in their order: row by
    * row, first those of the first cluster, then of the second and so on, at last zeros for labels of -100.
    */
   readonly losses: Tensor | undefined;
@@ -67,22 +75,25 @@ export class TransfoXLLMHeadModel extends Module {
     });
   }
 
-  /** labels [B, T] are the ids themselves, shifted here; -100 counts for nothing. */
-  forward(inputIds: Tensor, inputs: TransfoXLLabelledInputs = {}): TransfoXLLMOutput {
+  /**
+   * labels [B, T] are the ids themselves, shifted here; -100 counts for nothing.
+   * @throws ArgumentError for labels and next tokens at once.
+   */
+  forward(inputIds: Tensor, inputs: TransfoXLLMInputs = {}): TransfoXLLMOutput {
+    const { labels, nextTokens } = inputs;
+    if (labels && nextTokens) {
+      throw new ArgumentError("transfo-xl: labels and nextTokens say the same; give one of them");
+    }
     const output = this.transformer.forward(inputIds, inputs);
-    const predictionScores = this.softmax.forward(output.lastHiddenState);
-    const { labels } = inputs;
-    if (labels === undefined) return { ...output, predictionScores, loss: undefined, losses: undefined };
-    const [, length] = inputIds.shape;
-    const targets = labels.narrow(1, 1, length - 1);
-    const losses = this.softmax.losses(output.lastHiddenState.narrow(1, 0, length - 1), targets);
+    const { lastHiddenState: hidden } = output;
+    const predictionScores = this.softmax.forward(hidden);
+    const length = labels ? inputIds.shape[1] - 1 : inputIds.shape[1];
+    const targets = labels ? labels.narrow(1, 1, length) : nextTokens;
+    if (targets === undefined) return { ...output, predictionScores, loss: undefined, losses: undefined };
+    const losses = this.softmax.losses(hidden.narrow(1, 0, length), targets);
     const counted = losses.ne(0).sum().to(losses.dtype);
-    return {
-      ...output,
-      predictionScores,
-      loss: losses.sum().div(counted),
-      losses: this.#byCluster(losses, targets),
-    };
+    const loss = losses.sum().div(counted);
+    return { ...output, predictionScores, loss, losses: this.#byCluster(losses, targets) };
   }
 
   /** Losses, sorted by their targets' clusters. */

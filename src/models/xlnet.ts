@@ -6,9 +6,9 @@ import { normal, zeros } from "../nn/init.ts";
 import { LayerNorm } from "../nn/layerNorm.ts";
 import { Linear } from "../nn/linear.ts";
 import { Module } from "../nn/module.ts";
-import type { CreateOptions } from "../tensor/create.ts";
+import { type CreateOptions, full } from "../tensor/create.ts";
 import { Parameter } from "../tensor/parameter.ts";
-import { concat, stack, type Tensor, where } from "../tensor/tensor.ts";
+import { concat, stack, Tensor, where } from "../tensor/tensor.ts";
 import { hiddenActivations } from "./activation.ts";
 import type { CheckpointRules } from "./checkpoint.ts";
 import type { Names } from "./encoder.ts";
@@ -328,4 +328,39 @@ export class XLNetModel extends Module {
     const reused = Math.min(reuse_len || h.shape[1], h.shape[1]);
     return remember(old, h.narrow(1, 0, reused), mem_len || undefined);
   }
+}
+
+/** What both streams attend, for looking at: plain tensors. */
+export interface XLNetAttention {
+  /** [B, T, m + T] bool: what each token may attend in the content stream. */
+  readonly contentMask: Tensor;
+  /** The same in the query stream; undefined without one. */
+  readonly queryMask: Tensor | undefined;
+  /** Each layer's probabilities [B, H, T, m + T]. */
+  readonly content: readonly Tensor[];
+  readonly query: readonly Tensor[] | undefined;
+}
+
+/** The permutation's masks, and with what probabilities each layer of both streams follows them. */
+export function xlnetAttention(
+  model: XLNetModel,
+  inputIds: Tensor,
+  inputs: XLNetInputs = {},
+): XLNetAttention {
+  const { attentions = [] } = model.forward(inputIds, { ...inputs, outputAttentions: true });
+  const [batch, length] = inputIds.shape;
+  const memory = inputs.mems?.[0]?.shape[0] ?? 0;
+  const masks = attendable(inputIds, inputs, memory, model.config);
+  const { device } = inputIds;
+  const shape = [batch, length, memory + length];
+  const whole = (mask: Tensor | undefined): Tensor =>
+    mask?.expand([batch, 1, length, memory + length]).squeeze(1) ?? full(shape, 1, { dtype: "bool", device });
+  const streams = attentions.map((layer) => (layer instanceof Tensor ? [layer] : layer));
+  const two = inputs.targetMapping !== undefined;
+  return {
+    contentMask: whole(masks.h),
+    queryMask: two ? whole(masks.g) : undefined,
+    content: streams.map(([content]) => content),
+    query: two ? streams.map(([, query]) => query) : undefined,
+  };
 }
