@@ -1,6 +1,7 @@
 import { InternalError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
+import { equalTo } from "../index/condition.ts";
 import {
   add,
   coefficientOf,
@@ -11,12 +12,17 @@ import {
   termsOf,
   variable,
 } from "../index/expression.ts";
-import type { Buffer } from "../kernel/ir.ts";
+import type { Buffer, LocalArray, Scalar } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
 import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
+import { type ProductSizes, sizesOf } from "../schedule/products.ts";
+import { reducerOf } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
 import { Computation, isScalar, type LoweringScope, scalarType } from "./compute.ts";
+import { type ContractPart, type PlannedProduct, partsOf } from "./contractParts.ts";
 import { type LoweredGroup, storeAll } from "./loops.ts";
+
+type ContractTemplate = Extract<Template, { kind: "contract" }>;
 
 /** Rows and columns of a register tile: 12 vector accumulators, which leaves room for the operands. */
 const tileRows = 6;
@@ -29,214 +35,377 @@ const cachedBytes = 256 * 1024;
 const heavyEpilogue = 24;
 
 /**
- * A batch of matrix products. Panels of eight columns of the right operand are copied side by side (through any view),
+ * Batches of matrix products. Panels of eight columns of the right operand are copied side by side (through any view),
  * tiles of six rows are multiplied with them in registers, and what follows elementwise is computed before the store.
+ * Tiles of several products that are needed together wait in scratch. Rows of the left operand are reduced with the first
+ * panel, columns of the right one with the first rows.
  */
-export function lowerContract(
-  scope: LoweringScope,
-  { product }: Extract<Template, { kind: "contract" }>,
-): LoweredGroup {
-  const first = new ContractWriter(scope, product, isScalar(scope)).write();
-  return first ?? (new ContractWriter(scope, product, true).write() as LoweredGroup);
+export function lowerContract(scope: LoweringScope, template: ContractTemplate): LoweredGroup {
+  const first = new ContractWriter(scope, template, isScalar(scope)).write();
+  return first ?? (new ContractWriter(scope, template, true).write() as LoweredGroup);
+}
+
+/** Where a tile stands: its batch, its first row and column, and how many of each. */
+interface Tile {
+  readonly batch: readonly Expression[];
+  readonly rowStart: Expression;
+  readonly height: number;
+  readonly columnStart: Expression;
+  readonly columns: number;
 }
 
 class ContractWriter {
   readonly #scope: LoweringScope;
-  readonly #product: Value;
+  readonly #template: ContractTemplate;
   readonly #single: boolean;
   readonly #computation: Computation;
-  readonly #left: Value;
-  readonly #right: Value;
-  readonly #rows: number;
-  readonly #inner: number;
-  readonly #columns: number;
-  readonly #panel: Buffer;
-  readonly #tile: Buffer;
-  #usesTile = false;
+  readonly #sizes: ProductSizes;
+  readonly #scratch: Buffer[] = [];
 
-  constructor(scope: LoweringScope, product: Value, single: boolean) {
+  constructor(scope: LoweringScope, template: ContractTemplate, single: boolean) {
     this.#scope = scope;
-    this.#product = product;
+    this.#template = template;
     this.#single = single;
     this.#computation = new Computation(scope);
-    [this.#left, this.#right] = product.node.inputs;
-    const rank = product.shape.length;
-    this.#rows = product.shape[rank - 2];
-    this.#columns = product.shape[rank - 1];
-    this.#inner = this.#left.shape[rank - 1];
-    const type = scalarType(product.dtype);
-    this.#panel = { name: "panel", type, length: Math.max(this.#inner, 1) * tileColumns, access: "scratch" };
-    this.#tile = { name: "tile", type, length: tileRows * tileColumns, access: "scratch" };
+    this.#sizes = sizesOf(partsOf(scope, template)[0].products[0].product);
   }
 
   write(): LoweredGroup | undefined {
     const block = new Block(new Names());
-    const { shape } = this.#product;
-    const batch = shape.slice(0, -2);
-    const cached = Math.max(
-      tileRows,
-      Math.floor(cachedBytes / 4 / Math.max(this.#inner, 1) / tileRows) * tileRows,
-    );
-    const heavy = this.#epilogueOperations() > heavyEpilogue;
-    // The panel is shared: all but the tiles below it come one after the other.
+    const parts = partsOf(this.#scope, this.#template);
+    const panels = this.#panelsOf(parts);
+    for (const part of parts) this.#writePart(block, part, panels);
+    if (this.#computation.needsScalarLoops && !this.#single) return undefined;
+    const { buffers } = this.#computation;
+    const flops = parts
+      .flatMap(({ products }) => products)
+      .reduce((total, { product }) => total + 2 * numel(product.shape) * sizesOf(product).shared, 0);
+    return { group: this.#scope.group, body: block.statements, buffers, scratch: this.#scratch, flops };
+  }
+
+  /** Eight columns of a right operand each, as many as a part has products. */
+  #panelsOf(parts: readonly ContractPart[]): Buffer[] {
+    const most = Math.max(...parts.map(({ products }) => products.length));
+    const panels = Array.from({ length: most }, (_, i): Buffer => {
+      const used = parts.flatMap(({ products }) => (products[i] ? [products[i].product] : []));
+      const length = Math.max(1, ...used.map((product) => sizesOf(product).shared)) * tileColumns;
+      return { name: `panel${i}`, type: scalarType(used[0].dtype), length, access: "scratch" };
+    });
+    this.#scratch.push(...panels);
+    return panels;
+  }
+
+  #writePart(block: Block, part: ContractPart, panels: readonly Buffer[]): void {
+    const { batch, rows: allRows, columns: allColumns } = this.#sizes;
+    const { products } = part;
+    const shared = Math.max(1, ...products.map(({ product }) => sizesOf(product).shared));
+    const cached = Math.max(tileRows, Math.floor(cachedBytes / 4 / shared / tileRows) * tileRows);
+    const heavy = this.#epilogueOperations(part) > heavyEpilogue;
+    const tiles = heavy || products.length > 1 ? this.#tilesFor(products) : undefined;
+    // The panels are shared: all but the tiles below them come one after the other.
     block.loops("b", batch, "loop", (at, indices) => {
-      blocks(at, "m", this.#rows, cached, "loop", (rowBlock, rows, rowStart) => {
-        blocks(rowBlock, "n", this.#columns, tileColumns, "loop", (inner, columns, columnStart) => {
-          this.#stagePanel(inner, indices, columns, columnStart);
-          blocks(inner, "t", rows, tileRows, heavy ? "loop" : "grid", (tile, height, start) => {
-            this.#multiplyTile(tile, indices, height, add(rowStart, start), columns, columnStart, heavy);
+      blocks(at, "m", allRows, cached, "loop", (rowBlock, rows, firstRow) => {
+        blocks(rowBlock, "n", allColumns, tileColumns, "loop", (inner, columns, columnStart) => {
+          products.forEach(({ product }, i) => {
+            this.#stagePanel(inner, product, panels[i], indices, columns, columnStart);
+          });
+          if (this.#template.beside === "columns" && products.some(({ beside }) => beside.length > 0)) {
+            inner.when(equalTo(firstRow, 0), (first) => {
+              this.#reduceColumns(first, part, panels, indices, columns, columnStart);
+            });
+          }
+          const reduces =
+            this.#template.beside === "rows" && products.some(({ beside }) => beside.length > 0);
+          blocks(inner, "t", rows, tileRows, tiles || reduces ? "loop" : "grid", (body, height, start) => {
+            const tile = { batch: indices, rowStart: add(firstRow, start), height, columnStart, columns };
+            this.#writeTile(body, part, panels, tiles, tile);
+            if (reduces) body.when(equalTo(columnStart, 0), (first) => this.#reduceRows(first, part, tile));
           });
         });
       });
     });
-    if (this.#computation.needsScalarLoops && !this.#single) return undefined;
-    const { buffers } = this.#computation;
-    const scratch = this.#usesTile ? [this.#panel, this.#tile] : [this.#panel];
-    const flops = 2 * numel(shape) * this.#inner;
-    return { group: this.#scope.group, body: block.statements, buffers, scratch, flops };
   }
 
-  /** Operations that follow the product for each element. */
-  #epilogueOperations(): number {
+  #tilesFor(products: readonly PlannedProduct[]): Buffer[] {
+    const length = tileRows * tileColumns;
+    return products.map(({ product }, i) =>
+      this.#scratchOf({ name: `tile${i}`, type: scalarType(product.dtype), length, access: "scratch" }),
+    );
+  }
+
+  /** Scratch of a name, which parts share. */
+  #scratchOf(wanted: Buffer): Buffer {
+    const known = this.#scratch.find(({ name, type }) => name === wanted.name && type === wanted.type);
+    if (known === undefined) this.#scratch.push(wanted);
+    return known ?? wanted;
+  }
+
+  /** Operations that follow the products for each element. */
+  #epilogueOperations({ products, wideStores }: ContractPart): number {
     const probe = new Computation(this.#scope);
     const block = new Block(new Names());
-    const type = scalarType(this.#product.dtype);
-    probe.bind(this.#product, s.register({ name: "product", type }));
-    const index = this.#product.shape.map((size, dim) => variable(`p${dim}`, size));
-    for (const value of this.#scope.group.stores) probe.element(value, this.#indexOf(value, index), block);
+    for (const { product } of products)
+      probe.bind(product, s.register({ name: "product", type: scalarType(product.dtype) }));
+    const index = this.#template.shape.map((size, dim) => variable(`p${dim}`, size));
+    for (const value of wideStores) probe.element(value, this.#wideIndex(value, index), block);
     return probe.operations;
   }
 
-  #indexOf(value: Value, index: readonly Expression[]): Expression[] {
-    const { shape } = this.#product;
-    const coordinates: Coordinates = { wide: index, wideShape: shape, narrow: index, narrowShape: shape };
+  #wideIndex(value: Value, index: readonly Expression[]): Expression[] {
+    const { shape } = this.#template;
+    return this.#indexOf(value, { wide: index, wideShape: shape, narrow: index, narrowShape: shape });
+  }
+
+  #indexOf(value: Value, coordinates: Coordinates): Expression[] {
     const place = placeOf(value.shape, coordinates);
     if (place === undefined)
       throw new InternalError(`contract kernel: ${value.node.op} has no place in the product`);
     return place.index;
   }
 
-  /** Copies eight columns of the right operand, row after row; columns beyond the last are zeros. */
-  #stagePanel(block: Block, batch: readonly Expression[], columns: number, start: Expression): void {
+  /** Copies eight columns of a right operand, row after row; columns beyond the last are zeros. */
+  #stagePanel(
+    block: Block,
+    product: Value,
+    panel: Buffer,
+    batch: readonly Expression[],
+    columns: number,
+    start: Expression,
+  ): void {
     const computation = this.#computation;
-    block.loop("k", this.#inner, "loop", (body, k) => {
+    const right = product.node.inputs[1];
+    block.loop("k", sizesOf(product).shared, "loop", (body, k) => {
       computation.forget();
       const at = (column: Expression): Expression => add(multiply(k, tileColumns), column);
       const copy = (inner: Block, column: Expression): void => {
-        const element = computation.element(this.#right, [...batch, k, add(start, column)], inner);
-        inner.store(this.#panel, at(column), element);
+        const element = computation.element(right, [...batch, k, add(start, column)], inner);
+        inner.store(panel, at(column), element);
       };
       if (columns === tileColumns && !this.#single) {
         body.loop("v", tileColumns, "vector", copy);
         return;
       }
       body.loop("u", columns, "unroll", copy);
-      const zero = s.constant(this.#panel.type, 0);
+      const zero = s.constant(panel.type, 0);
       body.loop("u", tileColumns - columns, "unroll", (inner, column) => {
-        inner.store(this.#panel, at(add(columns, column)), zero);
+        inner.store(panel, at(add(columns, column)), zero);
       });
     });
   }
 
-  #multiplyTile(
+  #writeTile(
     block: Block,
-    batch: readonly Expression[],
-    height: number,
-    rowStart: Expression,
-    columns: number,
-    columnStart: Expression,
-    heavy: boolean,
+    part: ContractPart,
+    panels: readonly Buffer[],
+    tiles: readonly Buffer[] | undefined,
+    tile: Tile,
   ): void {
-    const computation = this.#computation;
-    const width = columns <= tileColumns / 2 ? tileColumns / 2 : tileColumns;
-    const sums = block.declare(this.#panel.type, height * width, 0);
-    const step = (body: Block, k: Expression): void => {
-      computation.forget();
-      body.loop("r", height, "unroll", (row, r) => {
-        const left = computation.element(this.#left, [...batch, add(rowStart, r), k], row);
+    const width = tile.columns <= tileColumns / 2 ? tileColumns / 2 : tileColumns;
+    const sums = part.products.map(({ product }, i) => {
+      const array = this.#multiplyTile(block, product, panels[i], tile, width);
+      if (tiles) this.#keepTile(block, array, tiles[i], tile.height, width);
+      return array;
+    });
+    block.loop("r", tile.height, tiles ? "loop" : "unroll", (row, r) => {
+      const at = (column: Expression): Expression => add(multiply(r, width), column);
+      this.#storeRow(row, part, tile, r, (i, column) =>
+        tiles ? s.load(tiles[i], at(column)) : s.local(sums[i], at(column)),
+      );
+    });
+  }
+
+  /** Multiplies rows of the left operand with the panel; the sums are `height` rows of `width` elements. */
+  #multiplyTile(block: Block, product: Value, panel: Buffer, tile: Tile, width: number): LocalArray {
+    const sums = block.declare(panel.type, tile.height * width, 0);
+    this.#sharedLoop(block, product, (body, k) => {
+      body.loop("r", tile.height, "unroll", (row, r) => {
+        const left = this.#leftElement(row, product, tile, r, k);
         row.loop("v", width, "vector", (lane, column) => {
           const at = add(multiply(r, width), column);
-          const right = s.load(this.#panel, add(multiply(k, tileColumns), column));
+          const right = s.load(panel, add(multiply(k, tileColumns), column));
           lane.set(sums, at, s.multiplyAdd(left, right, s.local(sums, at)));
         });
       });
-    };
-    this.#sharedLoop(block, step);
+    });
+    return sums;
+  }
 
-    const follow = (
-      row: Block,
-      r: Expression,
-      sum: (column: Expression) => ReturnType<typeof s.local>,
-    ): void => {
-      const store = (lane: Block, column: Expression): void => {
-        computation.bind(this.#product, sum(column));
-        const index = [...batch, add(rowStart, r), add(columnStart, column)];
-        const position = linearize(index, this.#product.shape);
-        const stores = [...this.#scope.group.stores];
-        storeAll(
-          lane,
-          computation,
-          stores.map((value) => ({ value, index: this.#indexOf(value, index), position })),
-        );
-        computation.unbind(this.#product);
-      };
-      if (columns % 4 === 0 && !this.#single) row.loop("v", columns, "vector", store);
-      else row.loop("u", columns, "unroll", store);
-    };
-    if (!heavy) {
-      block.loop("r", height, "unroll", (row, r) =>
-        follow(row, r, (column) => s.local(sums, add(multiply(r, width), column))),
-      );
-      return;
-    }
-    this.#usesTile = true;
+  #leftElement(block: Block, product: Value, tile: Tile, r: Expression, k: Expression): Scalar {
+    const [left] = product.node.inputs;
+    return this.#computation.element(left, [...tile.batch, add(tile.rowStart, r), k], block);
+  }
+
+  #keepTile(block: Block, sums: LocalArray, tile: Buffer, height: number, width: number): void {
     block.loop("r", height, "unroll", (row, r) =>
       row.loop("v", width, "vector", (lane, column) => {
         const at = add(multiply(r, width), column);
-        lane.store(this.#tile, at, s.local(sums, at));
+        lane.store(tile, at, s.local(sums, at));
       }),
-    );
-    block.loop("r", height, "loop", (row, r) =>
-      follow(row, r, (column) => s.load(this.#tile, add(multiply(r, width), column))),
     );
   }
 
+  /** What follows the products elementwise, for one row of a tile. */
+  #storeRow(
+    block: Block,
+    { products, wideStores }: ContractPart,
+    { batch, rowStart, columns, columnStart }: Tile,
+    r: Expression,
+    sumOf: (product: number, column: Expression) => Scalar,
+  ): void {
+    const computation = this.#computation;
+    const store = (lane: Block, column: Expression): void => {
+      products.forEach(({ product }, i) => {
+        computation.bind(product, sumOf(i, column));
+      });
+      const index = [...batch, add(rowStart, r), add(columnStart, column)];
+      const position = linearize(index, this.#template.shape);
+      storeAll(
+        lane,
+        computation,
+        wideStores.map((value) => ({ value, index: this.#wideIndex(value, index), position })),
+      );
+      for (const { product } of products) computation.unbind(product);
+    };
+    if (columns % 4 === 0 && !this.#single) block.loop("v", columns, "vector", store);
+    else block.loop("u", columns, "unroll", store);
+  }
+
+  /** The reductions of a tile's rows of left operands, which are in the cache. */
+  #reduceRows(block: Block, part: ContractPart, tile: Tile): void {
+    const arrays = new Map<Value, LocalArray>();
+    for (const { product, beside } of part.products) {
+      if (beside.length === 0) continue;
+      for (const value of beside) arrays.set(value, declareReduction(block, value, tile.height));
+      this.#sharedLoop(block, product, (body, k) => {
+        body.loop("r", tile.height, "unroll", (row, r) => {
+          const element = this.#leftElement(row, product, tile, r, k);
+          for (const value of beside) accumulate(row, value, arrays, r, element);
+        });
+      });
+    }
+    this.#storeReductions(block, part, arrays, tile.height, (r) => [...tile.batch, add(tile.rowStart, r)]);
+  }
+
+  /** The reductions of a panel's columns of right operands. */
+  #reduceColumns(
+    block: Block,
+    part: ContractPart,
+    panels: readonly Buffer[],
+    batch: readonly Expression[],
+    columns: number,
+    start: Expression,
+  ): void {
+    const arrays = new Map<Value, LocalArray>();
+    part.products.forEach(({ product, beside }, i) => {
+      if (beside.length === 0) return;
+      for (const value of beside) arrays.set(value, declareReduction(block, value, tileColumns));
+      block.loop("k", sizesOf(product).shared, "loop", (body, k) => {
+        body.loop("v", tileColumns, "vector", (lane, column) => {
+          const element = s.load(panels[i], add(multiply(k, tileColumns), column));
+          for (const value of beside) accumulate(lane, value, arrays, column, element);
+        });
+      });
+    });
+    this.#storeReductions(block, part, arrays, columns, (column) => [...batch, add(start, column)]);
+  }
+
+  /** What is made of the reductions' results, which wait in scratch: one row or column after the other. */
+  #storeReductions(
+    block: Block,
+    { narrowStores }: ContractPart,
+    arrays: ReadonlyMap<Value, LocalArray>,
+    count: number,
+    indexAt: (at: Expression) => readonly Expression[],
+  ): void {
+    const { batch, rows, columns } = this.#sizes;
+    const narrowShape = [...batch, this.#template.beside === "rows" ? rows : columns];
+    const computation = this.#computation;
+    const results = [...arrays].map(([value, array], i) => {
+      const length = Math.max(tileRows, tileColumns);
+      const buffer = this.#scratchOf({ name: `beside${i}`, type: array.type, length, access: "scratch" });
+      block.loop("u", count, "unroll", (body, at) => body.store(buffer, at, s.local(array, at)));
+      return { value, buffer };
+    });
+    block.loop("r", count, "loop", (body, at) => {
+      computation.forget();
+      const narrow = indexAt(at);
+      const coordinates: Coordinates = { wide: narrow, wideShape: narrowShape, narrow, narrowShape };
+      for (const { value, buffer } of results)
+        computation.bind(value, s.cast(s.load(buffer, at), scalarType(value.dtype)));
+      storeAll(
+        body,
+        computation,
+        narrowStores.map((value) => ({
+          value,
+          index: this.#indexOf(value, coordinates),
+          position: linearize(narrow, narrowShape),
+        })),
+      );
+      for (const { value } of results) computation.unbind(value);
+    });
+  }
+
   /** The loop over the shared dim, split where the left operand's index divides it, its innermost part written out by 4. */
-  #sharedLoop(block: Block, step: (body: Block, k: Expression) => void): void {
-    const divisor = this.#divisorOfShared();
+  #sharedLoop(block: Block, product: Value, step: (body: Block, k: Expression) => void): void {
+    const { shared } = sizesOf(product);
+    const divisor = this.#divisorOfShared(product);
+    const stepAt = (body: Block, k: Expression): void => {
+      this.#computation.forget();
+      step(body, k);
+    };
     const unrolled = (body: Block, extent: number, start: Expression): void => {
       const turns = Math.floor(extent / unroll);
       body.loop("k", turns, "loop", (outer, turn) =>
-        outer.loop("u", unroll, "unroll", (inner, u) => step(inner, add(start, multiply(turn, unroll), u))),
+        outer.loop("u", unroll, "unroll", (inner, u) => stepAt(inner, add(start, multiply(turn, unroll), u))),
       );
       body.loop("u", extent - turns * unroll, "unroll", (inner, u) =>
-        step(inner, add(start, turns * unroll, u)),
+        stepAt(inner, add(start, turns * unroll, u)),
       );
     };
     if (divisor === undefined) {
-      unrolled(block, this.#inner, constant(0));
+      unrolled(block, shared, constant(0));
       return;
     }
-    block.loop("k", this.#inner / divisor, "loop", (body, turn) =>
+    block.loop("k", shared / divisor, "loop", (body, turn) =>
       unrolled(body, divisor, multiply(turn, divisor)),
     );
   }
 
-  /** By what the left operand's index divides the shared dim, if that makes it irregular. */
-  #divisorOfShared(): number | undefined {
+  /** By what a left operand's index divides the shared dim, if that makes it irregular. */
+  #divisorOfShared(product: Value): number | undefined {
     const probe = new Computation(this.#scope);
-    const index = this.#left.shape.map((size, dim) => variable(`p${dim}`, size));
-    const element = probe.element(this.#left, index, new Block(new Names()));
+    const [left] = product.node.inputs;
+    const { shared: size } = sizesOf(product);
+    const index = left.shape.map((extent, dim) => variable(`p${dim}`, extent));
+    const element = probe.element(left, index, new Block(new Names()));
     if (element.kind !== "load") return undefined;
     const shared = `p${index.length - 1}`;
     if (coefficientOf(element.index, shared) !== undefined) return undefined;
     for (const { of } of termsOf(element.index)) {
       if (of.kind !== "floorDivide" && of.kind !== "modulo") continue;
       const divisor = of.kind === "floorDivide" ? of.divisor : of.modulus;
-      if (of.of.kind === "variable" && of.of.name === shared && this.#inner % divisor === 0) return divisor;
+      if (of.of.kind === "variable" && of.of.name === shared && size % divisor === 0) return divisor;
     }
     return undefined;
   }
+}
+
+function declareReduction(block: Block, value: Value, length: number): LocalArray {
+  const { type, initial } = reducerOf(value);
+  return block.declare(type, length, initial);
+}
+
+function accumulate(
+  block: Block,
+  value: Value,
+  arrays: ReadonlyMap<Value, LocalArray>,
+  at: Expression,
+  element: Scalar,
+): void {
+  const array = arrays.get(value);
+  if (array === undefined) throw new InternalError(`contract kernel: ${value.node.op} has no accumulator`);
+  const { type, combine } = reducerOf(value);
+  block.set(array, at, combine(s.local(array, at), s.cast(element, type)));
 }
 
 /** A loop over blocks of `size`, and one block of what is left. */

@@ -2,26 +2,30 @@ import { InternalError } from "../../graph/errors.ts";
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { build } from "../../ops/build.ts";
-import type { ReduceName } from "../../ops/builders.ts";
-import { definitionOf, type TypedNode, typed } from "../../ops/table.ts";
-import { expensive } from "./costs.ts";
+import { definitionOf, typed } from "../../ops/table.ts";
+import { Depths } from "./depths.ts";
 import {
   type Coordinates,
   coordinatesOf,
+  fitsProducts,
   type Group,
+  isReduction,
   placeOf,
+  productsOf,
   readsInPlace,
+  reductionTemplate,
+  sameLoops,
+  sameProducts,
+  scanTemplate,
   type Template,
 } from "./groups.ts";
+import { pairReductions, productsFirst, type Side, sideOf } from "./products.ts";
+import { lastingValues, recomputedFrom } from "./recompute.ts";
 import { Relations } from "./relations.ts";
 import { basesOf, behindReshapes } from "./views.ts";
 
-/** Up to this many cheap operations are done again instead of storing a wide value. */
-const recomputeBudget = 6;
 /** How many recent groups are tried for merging with what reads the same data. */
 const mergeWindow = 12;
-/** How many operations may stand one upon the other in a kernel: code is written by recursion. */
-const deepest = 200;
 
 /** Which kernel computes what, and what lies in memory. */
 export interface Fusion {
@@ -35,17 +39,22 @@ export interface Fusion {
 }
 
 /**
- * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, scans, sorts, products and scatters
- * found groups; elementwise ops join the group that computes one of their operands if they read it in place, or else stay
- * free: computed by whoever reads them, from memory. A value that another group needs is stored, or computed again from
- * narrow values where that is cheap (so a layer norm keeps its mean and scale, not its result).
+ * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, scans, sorts, products and
+ * scatters found groups; elementwise ops join the group that computes one of their operands if they read it in place, or
+ * else stay free: computed by whoever reads them, from memory. Products of one shape share a group where they share an
+ * operand or are added up, and reductions of what a product reads anyway are done beside it. A value that another group
+ * needs is stored, or computed again from narrow values where that is cheap (so a layer norm keeps its mean and scale,
+ * not its result).
+ *
+ * Done twice: what is cheaply made of other stored values shows only when all are known.
  */
 export function fuse(
   order: readonly Node[],
   roots: readonly Value[],
   isInput: (value: Value) => boolean,
 ): Fusion {
-  return new Fuser(isInput).run(order, roots);
+  const first = new Fuser(isInput, new Set()).run(order, roots);
+  return new Fuser(isInput, lastingValues(first.groups, isInput)).run(order, roots);
 }
 
 class Fuser {
@@ -57,17 +66,23 @@ class Fuser {
   readonly #coordinates = new Map<Group, Coordinates>();
   /** Values that will lie in memory in any case: what the program returns or writes. */
   readonly #promised = new Set<Value>();
-  /** How many operations stand one upon the other below a value, down to memory. */
-  readonly #depths = new Map<Value, number>();
+  readonly #depths = new Depths();
+  /** Values that will probably be stored, so that others may count on them. */
+  readonly #expected: ReadonlySet<Value>;
+  #besideOf: ReadonlyMap<Node, Side> = new Map();
+  #nextId = 0;
 
-  constructor(isInput: (value: Value) => boolean) {
+  constructor(isInput: (value: Value) => boolean, expected: ReadonlySet<Value>) {
     this.#isInput = isInput;
+    this.#expected = expected;
     this.#relations = new Relations({ isInput, homeOf: this.#home, ownerOf: this.#owner });
   }
 
   run(order: readonly Node[], roots: readonly Value[]): Fusion {
     for (const root of roots) this.#promised.add(behindReshapes(root));
-    for (const node of order) this.#place(node);
+    const pairing = pairReductions(order);
+    this.#besideOf = pairing.sideOf;
+    for (const node of productsFirst(order, pairing)) this.#place(node);
     const rootStorage = new Map(roots.map((root) => [root, this.#storeRoot(root)]));
     return { groups: this.#groups, homeOf: this.#home, ownerOf: this.#owner, rootStorage };
   }
@@ -97,6 +112,7 @@ class Fuser {
         if (home) homes.add(home);
       }
     }
+    this.#unite(node, homes);
     for (const group of [...homes].sort((a, b) => b.id - a.id)) {
       const reason = this.#obstacle(node, group);
       if (reason === undefined) {
@@ -107,7 +123,7 @@ class Fuser {
     }
     for (const input of node.inputs) this.#externalise(input);
     this.#noteDepth(node);
-    for (const output of node.outputs) if (this.#isDeep(output)) this.#requireMemory(output);
+    for (const output of node.outputs) if (this.#depths.isDeep(output)) this.#requireMemory(output);
   }
 
   /** Operands that are read at the node's own index. A gather reads its data wherever the index says. */
@@ -125,20 +141,17 @@ class Fuser {
     const { shape } = node.outputs[0];
     const place = placeOf(shape, coordinates);
     if (place === undefined) return "another iteration space";
-    if (
-      group.template.kind === "reduce" &&
-      place.width === "wide" &&
-      numel(shape) !== numel(coordinates.narrowShape)
-    ) {
-      return "needs the reduction's result for every element";
-    }
+    const isWide = place.width === "wide" && numel(shape) !== numel(coordinates.narrowShape);
+    if (group.template.kind === "reduce" && isWide) return "needs the reduction's result for every element";
     const inPlace = new Set(this.#inPlaceInputs(node));
     for (const input of node.inputs) {
       for (const base of basesOf(input)) {
         if (this.#home.get(base) === group) {
-          if (this.#isDeep(base)) return "the kernel is long enough";
+          if (this.#depths.isDeep(base)) return "the kernel is long enough";
           if (!inPlace.has(input) || !readsInPlace(shape, input, coordinates))
             return "reads another element of the kernel's own result";
+          if (group.template.kind === "contract" && isWide && numel(base.shape) !== numel(shape))
+            return "needs the reduction's result for every element";
         } else if (this.#relations.isBehind(base, group)) {
           return "another operand is computed from this kernel's result";
         }
@@ -162,26 +175,66 @@ class Fuser {
 
   /** Notes how deep a node's results stand, in a group or free. */
   #noteDepth(node: Node, group?: Group): void {
-    const below = node.inputs.flatMap(basesOf).map((base) => {
-      const elsewhere = this.#inMemory(base) && (group === undefined || this.#home.get(base) !== group);
-      return elsewhere ? 0 : (this.#depths.get(base) ?? 0);
-    });
-    for (const output of node.outputs) this.#depths.set(output, 1 + Math.max(0, ...below));
+    this.#depths.note(
+      node,
+      node.inputs.flatMap(basesOf),
+      (base) => this.#inMemory(base) && (group === undefined || this.#home.get(base) !== group),
+    );
   }
 
-  #isDeep(value: Value): boolean {
-    return (this.#depths.get(value) ?? 0) >= deepest;
+  /**
+   * Makes one group of those that compute products of one shape, which the node takes in place: they are computed side
+   * by side, and none is stored for the other.
+   */
+  #unite(node: Node, homes: Set<Group>): void {
+    const [first, ...others] = [...homes].sort((a, b) => a.id - b.id);
+    for (const other of others) {
+      if (!this.#canUnite(node, first, other)) continue;
+      for (const value of other.members) {
+        first.members.add(value);
+        this.#home.set(value, first);
+      }
+      for (const value of other.stores) {
+        first.stores.add(value);
+        this.#owner.set(value, first);
+      }
+      for (const value of other.inlined) first.inlined.add(value);
+      for (const reason of other.stopped) first.stopped.add(reason);
+      this.#relations.absorb(first, other);
+      this.#groups.splice(this.#groups.indexOf(other), 1);
+      homes.delete(other);
+    }
+  }
+
+  #canUnite(node: Node, a: Group, b: Group): boolean {
+    if (!sameProducts(a, b) || !this.#isRecent(a) || this.#relations.areOrdered(a, b)) return false;
+    const coordinates = this.#coordinatesOf(a);
+    const { shape } = node.outputs[0];
+    return node.inputs.every((input) =>
+      basesOf(input).every((base) => {
+        const home = this.#home.get(base);
+        if (home !== a && home !== b)
+          return !this.#relations.isBehind(base, a) && !this.#relations.isBehind(base, b);
+        return (
+          numel(base.shape) === numel(coordinates.wideShape) &&
+          !this.#depths.isDeep(base) &&
+          readsInPlace(shape, input, coordinates)
+        );
+      }),
+    );
   }
 
   /** Reductions and scans: in a group of the same loops that computes or reads the same, or in a new one. */
   #placeInRows(node: Node, template: Template): void {
     const [output] = node.outputs;
     const group =
+      this.#groups.findLast((candidate) => this.#canReduceBeside(node, candidate)) ??
       this.#groups.findLast(
         (candidate) =>
           sameLoops(candidate.template, template) &&
           node.inputs.every((input) => this.#canReduceIn(input, candidate)),
-      ) ?? this.#newGroup(template);
+      ) ??
+      this.#newGroup(template);
     // What feeds it is computed in its loops too, once, if nobody else does: several passes may read it.
     for (const input of node.inputs) {
       this.#externalise(input, group);
@@ -193,6 +246,13 @@ class Fuser {
     this.#noteDepth(node, group);
   }
 
+  /** Whether a product of the group multiplies what the reduction reads. */
+  #canReduceBeside(node: Node, group: Group): boolean {
+    const { template } = group;
+    if (template.kind !== "contract" || template.beside === undefined) return false;
+    return productsOf(group).some((product) => sideOf(node, product) === template.beside);
+  }
+
   /** Whether a reduction or scan of `input` can share the group's loops: it reads what is there, or the same data. */
   #canReduceIn(input: Value, group: Group): boolean {
     const coordinates = this.#coordinatesOf(group);
@@ -200,13 +260,12 @@ class Fuser {
     const atHome = bases.some((base) => this.#home.get(base) === group);
     if (atHome && group.template.kind === "reduce") return false;
     if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
-    if (atHome && bases.some((base) => this.#isDeep(base))) return false;
+    if (atHome && bases.some((base) => this.#depths.isDeep(base))) return false;
     for (const base of bases) {
       if (this.#home.get(base) !== group && this.#relations.isBehind(base, group)) return false;
     }
     if (atHome) return true;
-    const recent = this.#groups.length - group.id <= mergeWindow;
-    return recent && this.#sharesReads(input, group);
+    return this.#isRecent(group) && this.#sharesReads(input, group);
   }
 
   #adopt(base: Value, input: Value, group: Group): void {
@@ -227,7 +286,14 @@ class Fuser {
   #placeProduct(node: Node): void {
     const [product] = node.outputs;
     for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
-    const group = this.#newGroup({ kind: "contract", product });
+    const beside = this.#besideOf.get(node);
+    const group =
+      this.#groups.findLast(
+        (candidate) =>
+          this.#isRecent(candidate) &&
+          fitsProducts(product, beside, candidate) &&
+          !node.inputs.some((input) => this.#relations.isBehind(input, candidate)),
+      ) ?? this.#newGroup({ kind: "contract", shape: product.shape, beside });
     for (const input of node.inputs) this.#relations.depend(group, input);
     this.#home.set(product, group);
     group.members.add(product);
@@ -277,21 +343,12 @@ class Fuser {
     const isNarrow = (part: Value): boolean =>
       numel(part.shape) < numel(coordinates.wideShape) &&
       placeOf(part.shape, coordinates)?.width === "narrow";
-    if (this.#promised.has(value) || isNarrow(value)) return undefined;
-    const needed: Value[] = [];
-    let cost = 0;
-    const visit = (part: Value): boolean => {
-      if (this.#inMemory(part) || this.#home.get(part) !== home) return !expensive.has(part.node.op);
-      if (this.#promised.has(part) || (home.template.kind === "row" && isNarrow(part))) {
-        needed.push(part);
-        return true;
-      }
-      cost += 1;
-      const cheap =
-        definitionOf(part.node).kind === "map" && !expensive.has(part.node.op) && cost <= recomputeBudget;
-      return cheap && part.node.inputs.every((input) => basesOf(input).every(visit));
-    };
-    return visit(value) ? needed : undefined;
+    const isExpected = (part: Value): boolean => this.#promised.has(part) || this.#expected.has(part);
+    if (isExpected(value) || isNarrow(value)) return undefined;
+    return recomputedFrom(value, {
+      isFree: (part) => this.#inMemory(part) || this.#home.get(part) !== home,
+      isStorable: (part) => isExpected(part) || (home.template.kind === "row" && isNarrow(part)),
+    });
   }
 
   #requireMemory(value: Value): void {
@@ -314,7 +371,7 @@ class Fuser {
     const fits = (group: Group): boolean =>
       group.template.kind === "map" &&
       numel(group.template.shape) === numel(value.shape) &&
-      this.#groups.length - group.id <= mergeWindow &&
+      this.#isRecent(group) &&
       this.#sharesReads(value, group) &&
       !this.#relations.isBehind(value, group);
     const group = home ?? this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
@@ -357,9 +414,13 @@ class Fuser {
     return mine.some((read) => theirs.has(read));
   }
 
+  #isRecent(group: Group): boolean {
+    return this.#nextId - group.id <= mergeWindow;
+  }
+
   #newGroup(template: Template): Group {
     const group: Group = {
-      id: this.#groups.length,
+      id: this.#nextId++,
       template,
       stores: new Set(),
       members: new Set(),
@@ -378,32 +439,4 @@ class Fuser {
     }
     return coordinates;
   }
-}
-
-/** Reductions over trailing dims run row by row; dims of size 1 count as either. */
-function reductionTemplate(input: Value, dims: readonly number[]): Template {
-  const { shape } = input;
-  const reduced = new Set(dims);
-  let first = shape.length;
-  while (first > 0 && (reduced.has(first - 1) || shape[first - 1] === 1)) first -= 1;
-  const trailing = shape.every((size, dim) => dim >= first || size === 1 || !reduced.has(dim));
-  if (!trailing) return { kind: "reduce", shape, dims };
-  return { kind: "row", rows: shape.slice(0, first), length: numel(shape.slice(first)) };
-}
-
-/** Scans run row by row. */
-function scanTemplate({ shape }: Value): Template {
-  return { kind: "row", rows: shape.slice(0, -1), length: shape[shape.length - 1] };
-}
-
-function sameLoops(a: Template, b: Template): boolean {
-  if (a.kind === "row" && b.kind === "row") return numel(a.rows) === numel(b.rows) && a.length === b.length;
-  if (a.kind === "reduce" && b.kind === "reduce") {
-    return a.shape.join() === b.shape.join() && a.dims.join() === b.dims.join();
-  }
-  return false;
-}
-
-function isReduction(node: TypedNode): node is Extract<TypedNode, { op: ReduceName }> {
-  return definitionOf(node).kind === "reduce";
 }

@@ -1,6 +1,9 @@
 import type { Value } from "../../graph/node.ts";
-import { numel, type Shape } from "../../graph/shape.ts";
+import { numel, type Shape, sameShape } from "../../graph/shape.ts";
+import type { ReduceName } from "../../ops/builders.ts";
+import { definitionOf, type TypedNode } from "../../ops/table.ts";
 import { delinearize, type Expression, equal, linearize, variable } from "../index/expression.ts";
+import { type Side, sameRead } from "./products.ts";
 import { resolveView } from "./views.ts";
 
 /**
@@ -25,7 +28,8 @@ export interface Group {
  * - `map`: elements of one shape, independent of each other
  * - `row`: rows of a shape, each a few passes of map, reduce and scan over its trailing elements
  * - `reduce`: sums (or the like) over dims that are not trailing
- * - `contract`: a matrix product, with what follows elementwise
+ * - `contract`: matrix products of one shape, with what follows elementwise, and reductions along the shared dim of
+ *   their operands' rows or columns
  * - `sort`: the order of each row's elements
  * - `scatter`: elements combined at indices that are data
  */
@@ -34,7 +38,7 @@ export type Template =
   /** `rows` are the leading dims, `length` the number of trailing elements. */
   | { readonly kind: "row"; readonly rows: Shape; readonly length: number }
   | { readonly kind: "reduce"; readonly shape: Shape; readonly dims: readonly number[] }
-  | { readonly kind: "contract"; readonly product: Value }
+  | { readonly kind: "contract"; readonly shape: Shape; readonly beside: Side | undefined }
   | { readonly kind: "sort"; readonly order: Value }
   | { readonly kind: "scatter"; readonly target: Value };
 
@@ -78,8 +82,12 @@ export function coordinatesOf(template: Template): Coordinates {
       };
     }
     case "contract": {
-      const wide = axes(template.product.shape);
-      return { wide, wideShape: template.product.shape, narrow: wide, narrowShape: template.product.shape };
+      const { shape, beside } = template;
+      const wide = axes(shape);
+      const left = shape.length - (beside === "rows" ? 1 : 2);
+      const keep = <T>(all: readonly T[]): readonly T[] =>
+        beside === undefined ? all : all.filter((_, dim) => dim !== left);
+      return { wide, wideShape: shape, narrow: keep(wide), narrowShape: keep(shape) };
     }
     case "sort": {
       const wide = axes(template.order.shape);
@@ -129,4 +137,65 @@ export function readsInPlace(shape: Shape, input: Value, coordinates: Coordinate
   if (view === undefined || view.guard.kind !== "always" || view.base.node.op === "concat") return false;
   const home = placeOf(view.base.shape, coordinates);
   return home?.index.every((expression, dim) => equal(expression, view.index[dim])) ?? false;
+}
+
+export function isReduction(node: TypedNode): node is Extract<TypedNode, { op: ReduceName }> {
+  return definitionOf(node).kind === "reduce";
+}
+
+/** The products of a contract group, in the order in which they joined it. */
+export function productsOf(group: Group): Value[] {
+  return [...group.members].filter(({ node }) => node.op === "matmul");
+}
+
+/** Reductions over trailing dims run row by row; dims of size 1 count as either. */
+export function reductionTemplate({ shape }: Value, dims: readonly number[]): Template {
+  const reduced = new Set(dims);
+  let first = shape.length;
+  while (first > 0 && (reduced.has(first - 1) || shape[first - 1] === 1)) first -= 1;
+  const trailing = shape.every((size, dim) => dim >= first || size === 1 || !reduced.has(dim));
+  if (!trailing) return { kind: "reduce", shape, dims };
+  return { kind: "row", rows: shape.slice(0, first), length: numel(shape.slice(first)) };
+}
+
+/** Scans run row by row. */
+export function scanTemplate({ shape }: Value): Template {
+  return { kind: "row", rows: shape.slice(0, -1), length: shape[shape.length - 1] };
+}
+
+/** Whether two reductions walk the same elements in the same way. */
+export function sameLoops(a: Template, b: Template): boolean {
+  if (a.kind === "row" && b.kind === "row") return numel(a.rows) === numel(b.rows) && a.length === b.length;
+  if (a.kind === "reduce" && b.kind === "reduce") {
+    return a.shape.join() === b.shape.join() && a.dims.join() === b.dims.join();
+  }
+  return false;
+}
+
+/** How many products may be computed by one kernel. */
+const mostProducts = 4;
+
+/** Whether the group computes products of the same shape, one of which shares an operand with this one. */
+export function fitsProducts({ node, shape, dtype }: Value, beside: Side | undefined, group: Group): boolean {
+  const { template } = group;
+  if (template.kind !== "contract" || !sameShape(template.shape, shape) || template.beside !== beside)
+    return false;
+  const products = productsOf(group);
+  return (
+    products.length < mostProducts &&
+    products[0].dtype === dtype &&
+    products.some((product) => product.node.inputs.some((input, i) => sameRead(input, node.inputs[i])))
+  );
+}
+
+/** Whether one kernel may compute both groups' products: of one shape and dtype, with the same beside them. */
+export function sameProducts(a: Group, b: Group): boolean {
+  return (
+    a.template.kind === "contract" &&
+    b.template.kind === "contract" &&
+    sameShape(a.template.shape, b.template.shape) &&
+    a.template.beside === b.template.beside &&
+    productsOf(a)[0].dtype === productsOf(b)[0].dtype &&
+    productsOf(a).length + productsOf(b).length <= mostProducts
+  );
 }

@@ -43,6 +43,23 @@ export class Relations {
     }
   }
 
+  /** Whether one of two groups must run before the other. */
+  areOrdered(a: Group, b: Group): boolean {
+    return this.#reaches(a, b) || this.#reaches(b, a);
+  }
+
+  /** From now on `group` is what `absorbed` was. */
+  absorb(group: Group, absorbed: Group): void {
+    for (const first of this.#before.get(absorbed) ?? []) this.#order(first, group);
+    this.#before.delete(absorbed);
+    for (const [then, before] of this.#before) {
+      if (before.delete(absorbed)) this.#order(group, then);
+    }
+    for (const readers of this.#inlined.values()) {
+      if (readers.delete(absorbed)) readers.add(group);
+    }
+  }
+
   /** Values in memory that computing `value` reads. */
   readsOf(value: Value): Set<Value> {
     const { isInput, ownerOf } = this.#placing;
