@@ -65,3 +65,8 @@ export function jsonLines(text: string): Record<string, unknown>[] {
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
+
+/** Documents of the same sentences, with blank lines between them. */
+export function documents(count: number, sentences: number): string {
+  return Array.from({ length: count }, (_, i) => sampleText(sentences, i)).join("\n\n");
+}
