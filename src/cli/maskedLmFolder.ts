@@ -1,19 +1,19 @@
 import { join } from "node:path";
-import { ArgumentError, DTypeError, FileFormatError, StateDictError } from "../graph/errors.ts";
-import { readModelFolder, writeModelFolder } from "../io/node/index.ts";
+import { FileFormatError } from "../graph/errors.ts";
+import { writeModelFolder } from "../io/node/index.ts";
 import { MaskedLM } from "../models/headModels.ts";
 import {
   BertForMaskedLM,
   type EncoderModel,
-  fromPretrained,
   modelClasses,
   type PretrainedModel,
   RobertaForMaskedLM,
   savePretrained,
 } from "../models/index.ts";
-import { Tokenizer } from "../text/index.ts";
+import type { Tokenizer } from "../text/index.ts";
 import { UsageError } from "./errors.ts";
 import type { Filler } from "./fillMask.ts";
+import { readModel } from "./modelFolder.ts";
 
 /** A masked language model with the tokenizer that goes with it. */
 export interface MaskedLmWithTokenizer {
@@ -38,34 +38,17 @@ export async function writeModelFolders(
  * @throws FileFormatError or StateDictError for a file that is missing, malformed, or does not fit the others.
  */
 export async function readMaskedLm(folder: string): Promise<MaskedLmWithTokenizer> {
-  const { config, tensors, tokenizerJson } = await readModelFolder(folder);
-  const known = modelClasses.find(
-    ({ name, modelType }) => name.endsWith("ForMaskedLM") && modelType === config.model_type,
-  );
-  if (known === undefined) {
+  const { model, tokenizer } = await readModel(folder, (modelType) => {
+    const known = modelClasses.find(
+      (entry) => entry.name.endsWith("ForMaskedLM") && entry.modelType === modelType,
+    );
+    if (known) return known.name;
     throw new FileFormatError(
-      `${folder}: model_type is ${JSON.stringify(config.model_type)}; expected a masked language model, a BERT say`,
+      `${folder}: model_type is ${JSON.stringify(modelType)}; expected a masked language model, a BERT say`,
     );
-  }
-  if (tokenizerJson === undefined)
-    throw new FileFormatError(`${folder}: expected tokenizer.json beside the weights`);
-  const tokenizer = within(folder, () => Tokenizer.fromJSON(tokenizerJson));
-  const { model, missing } = within(folder, () =>
-    fromPretrained({ config, tensors }, { architecture: known.name }),
-  );
-  if (!(model instanceof MaskedLM)) throw new TypeError(`${known.name} is a masked language model`);
-  if (missing.length > 0) {
-    throw new StateDictError(
-      `${folder}: ${missing.length} parameters of ${known.name} are missing: ${missing.slice(0, 4).join(", ")}`,
-    );
-  }
-  const { vocab_size: vocabSize } = model.base.encoder;
-  if (tokenizer.vocabSize !== vocabSize) {
-    throw new FileFormatError(
-      `${folder}: tokenizer.json has ${tokenizer.vocabSize} tokens and the model ${vocabSize}; ` +
-        "they do not belong together",
-    );
-  }
+  });
+  if (!(model instanceof MaskedLM))
+    throw new TypeError(`${model.constructor.name} is a masked language model`);
   return { model, tokenizer };
 }
 
@@ -92,18 +75,4 @@ export function fillerFor(model: MaskedLmWithTokenizer["model"]): Filler {
     room: model instanceof RobertaForMaskedLM ? positions - (padding ?? 0) - 1 : positions,
     logits: (inputIds, maskedPositions) => model.forward(inputIds, { maskedPositions }).logits,
   };
-}
-
-/** Runs `read`, and names the folder in what it finds wrong. */
-function within<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof ArgumentError || error instanceof DTypeError || error instanceof FileFormatError) {
-      throw new FileFormatError(`${path}: ${error.message}`, { cause: error });
-    }
-    if (error instanceof StateDictError)
-      throw new StateDictError(`${path}: ${error.message}`, { cause: error });
-    throw error;
-  }
 }

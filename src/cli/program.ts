@@ -4,6 +4,8 @@ import { addDemoCommand } from "./demo.ts";
 import { InterruptedError, isUsersError } from "./errors.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addFillCommand } from "./fill.ts";
+import { addGenerateCommand } from "./generate.ts";
+import { addScoreCommand, addSimilarCommand } from "./score.ts";
 import type { Terminal } from "./terminal.ts";
 import { addTokenizerCommand } from "./tokenizer.ts";
 import { addTrainCommand } from "./train/command.ts";
@@ -37,6 +39,9 @@ function makeProgram(terminal: Terminal): Command {
     .exitOverride();
   addTrainCommand(program, terminal);
   addFillCommand(program, terminal);
+  addScoreCommand(program, terminal);
+  addSimilarCommand(program, terminal);
+  addGenerateCommand(program, terminal);
   addTokenizerCommand(program, terminal);
   addExplainCommand(program, terminal);
   addDemoCommand(program, terminal);

@@ -13,7 +13,7 @@ import { sizesOf } from "../options.ts";
 import { print, printJson, type Terminal } from "../terminal.ts";
 import { type CorpusOptions, prepareCorpus } from "./corpus.ts";
 import { evaluate } from "./evaluate.ts";
-import { addTrainOptions, checkTrainOptions, type TrainOptions } from "./options.ts";
+import { addTrainOptions, checkTrainOptions, scoresOf, type TrainOptions } from "./options.ts";
 import { type Progress, showProgress } from "./progress.ts";
 import type { Recipe, Setting } from "./recipe.ts";
 import { recipes } from "./recipes.ts";
@@ -117,6 +117,7 @@ function settingOf(
     seed: options.seed,
     nextSentence: options.nsp ?? false,
     teacher,
+    scores: scoresOf(options),
   };
 }
 

@@ -1,4 +1,5 @@
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { type SynthesizerComponent, synthesizerComponents } from "../../models/index.ts";
 import { integer, path, positive } from "../arguments.ts";
 import { UsageError } from "../errors.ts";
 import { addRunOptions, addSizeOptions, type RunOptions, type SizeOptions } from "../options.ts";
@@ -13,6 +14,7 @@ export interface TrainSettings extends SizeOptions {
   readonly nsp?: true;
   readonly teacher?: string;
   readonly tokenizer?: string;
+  readonly scores?: string;
 }
 
 /** Options of `train` besides its text. */
@@ -40,7 +42,30 @@ export const settingNames = [
   "nsp",
   "teacher",
   "tokenizer",
+  "scores",
 ] as const satisfies readonly (keyof TrainSettings)[];
+
+/** What a Synthesizer's scores are made of by default: neither is a product of tokens. */
+const defaultScores = "random,dense";
+
+/** The kinds of scores in a list such as "random,dense"; undefined unless each is one, and none comes twice. */
+function scoresIn(list: string): readonly SynthesizerComponent[] | undefined {
+  const names = list.split(",");
+  const kinds = names.flatMap((name) => synthesizerComponents.find((kind) => kind === name) ?? []);
+  return kinds.length === names.length && new Set(kinds).size === kinds.length ? kinds : undefined;
+}
+
+function scoresList(list: string): string {
+  if (scoresIn(list)) return list;
+  throw new InvalidArgumentError(
+    `Expected a list of ${synthesizerComponents.join(", ")}, each at most once.`,
+  );
+}
+
+/** What a Synthesizer's scores are made of. */
+export function scoresOf({ scores = defaultScores }: TrainSettings): readonly SynthesizerComponent[] {
+  return scoresIn(scores) ?? [];
+}
 
 /** Steps that a training takes by default. */
 const defaultSteps = 1000;
@@ -55,6 +80,11 @@ export function addTrainOptions(command: Command): Command {
     )
     .option("--nsp", "bert: learn which sentences follow each other, too")
     .option("--teacher <folder>", "distilbert: distil from the BERT in this folder, with its tokenizer", path)
+    .option(
+      "--scores <list>",
+      `synthesizer: what its scores are made of, of ${synthesizerComponents.join(", ")} (default: ${defaultScores})`,
+      scoresList,
+    )
     .option("--tokenizer <file>", "use this tokenizer.json instead of training one", path)
     .option("--steps <n>", "training steps", integer(1, 1_000_000_000), defaultSteps)
     .option(
@@ -73,12 +103,13 @@ export function addTrainOptions(command: Command): Command {
 
 /** @throws UsageError for options that do not go together. */
 export function checkTrainOptions(options: TrainOptions): void {
-  const { model, nsp, teacher, tokenizer, resume, out } = options;
+  const { model, nsp, teacher, tokenizer, scores, resume, out } = options;
   const only = (option: string, name: RecipeName): never => {
     throw new UsageError(`${option} is for --model ${name}, not for ${model}`);
   };
   if (nsp && recipes[model] !== recipes.bert) only("--nsp", "bert");
   if (teacher !== undefined && recipes[model] !== recipes.distilbert) only("--teacher", "distilbert");
+  if (scores !== undefined && recipes[model] !== recipes.synthesizer) only("--scores", "synthesizer");
   if (teacher !== undefined && tokenizer !== undefined) {
     throw new UsageError("--tokenizer cannot be given with --teacher, whose own tokenizer is used");
   }

@@ -1,4 +1,4 @@
-import type { BertForMaskedLM, PretrainedModel } from "../../models/index.ts";
+import type { BertForMaskedLM, PretrainedModel, SynthesizerComponent } from "../../models/index.ts";
 import type { Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Filler } from "../fillMask.ts";
@@ -28,6 +28,8 @@ export interface Setting {
   readonly nextSentence: boolean;
   /** What DistilBERT is distilled from. */
   readonly teacher: BertForMaskedLM | undefined;
+  /** What a Synthesizer's scores are made of. */
+  readonly scores: readonly SynthesizerComponent[];
 }
 
 /** The tensors of a batch by name; what is undefined in one is so in all. */

@@ -4,9 +4,21 @@ import { bert } from "./recipes/bert.ts";
 import { distilbert } from "./recipes/distilbert.ts";
 import { electra } from "./recipes/electra.ts";
 import { roberta } from "./recipes/roberta.ts";
+import { synthesizer } from "./recipes/synthesizer.ts";
+import { transformer } from "./recipes/transformer.ts";
+import { tta } from "./recipes/tta.ts";
 
 /** What `train --model` knows, by the name it is given; the first is the default. */
-export const recipes = { bert, roberta, albert, electra, distilbert } satisfies Record<string, Recipe>;
+export const recipes = {
+  bert,
+  roberta,
+  albert,
+  electra,
+  distilbert,
+  synthesizer,
+  tta,
+  transformer,
+} satisfies Record<string, Recipe>;
 
 export type RecipeName = keyof typeof recipes;
 
