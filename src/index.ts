@@ -38,6 +38,7 @@ export {
   zeros,
 } from "./tensor/create.ts";
 export { explain } from "./tensor/explain.ts";
+export { bucketize, cdist, einsum, searchsorted } from "./tensor/functions.ts";
 export { enableGrad, grad, noGrad } from "./tensor/grad.ts";
 export { Buffer, Parameter } from "./tensor/parameter.ts";
 export type { SliceRange } from "./tensor/ranges.ts";

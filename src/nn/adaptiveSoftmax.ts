@@ -182,7 +182,7 @@ export class AdaptiveLogSoftmax extends Module {
         `adaptive softmax: hidden ${formatShape(hidden.shape)} and targets ${formatShape(targets.shape)} do not fit`,
       );
     }
-    checkHostIndex("adaptive softmax", targets.usable(), [this.#vocabulary], 0, ignored);
+    checkHostIndex("adaptive softmax", targets.usable(), [this.#vocabulary], 0, { ignored });
     const rows = hidden.reshape([numel(outer), hidden.size(-1)]);
     const flat = targets.reshape([numel(outer)]);
     const { end: shortlist } = this.#clusters[0];

@@ -378,6 +378,10 @@ export function argmax(x: Value, dim: number): Value {
   return build("argmax", [x], { dim }).outputs[0];
 }
 
+export function argmin(x: Value, dim: number): Value {
+  return build("argmin", [x], { dim }).outputs[0];
+}
+
 export interface AttentionOptions {
   /** What q kᵀ is multiplied by. */
   readonly scale: number;

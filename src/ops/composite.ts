@@ -129,6 +129,28 @@ const crossEntropy: OpDefinition<CrossEntropyAttrs> = {
   },
 };
 
+function extremumPosition(op: string, extremum: "max" | "min"): OpDefinition<{ readonly dim: number }> {
+  return {
+    kind: "composite",
+    infer: ([x], { dim }) => {
+      if (x.dtype === "bool") throw new DTypeError(`${op}: operand is bool; cast it with .to("i32")`);
+      if (x.shape[dim] === 0 && numel(x.shape.filter((_, i) => i !== dim)) > 0) {
+        throw new ShapeError(`${op}: ${formatShape(x.shape)} has no element along dim ${dim}`);
+      }
+      return [{ shape: b.reducedShape(x.shape, [dim]), dtype: "i32" }];
+    },
+    decompose: ([x], { dim }) => {
+      const length = x.shape[dim] ?? 1;
+      const along = x.shape.map((_, i) => (i === dim ? length : 1));
+      const position = b.expand(b.reshape(b.iota(length, "i32"), along), x.shape);
+      const best = b.expand(b.reduce(extremum, x, [dim]), x.shape);
+      const found = b.logicalOr(b.eq(x, best), b.ne(x, x));
+      return [b.reduce("min", b.where(found, position, b.full(x.shape, "i32", length)), [dim])];
+    },
+    gradient: "zero",
+  };
+}
+
 export const composites = {
   fold,
 
@@ -214,25 +236,9 @@ export const composites = {
   }),
 
   /** Index (i32) of the first largest element along dim, which stays with size 1; the first NaN counts as largest. */
-  argmax: defineOp<{ readonly dim: number }>({
-    kind: "composite",
-    infer: ([x], { dim }) => {
-      if (x.dtype === "bool") throw new DTypeError('argmax: operand is bool; cast it with .to("i32")');
-      if (x.shape[dim] === 0 && numel(x.shape.filter((_, i) => i !== dim)) > 0) {
-        throw new ShapeError(`argmax: ${formatShape(x.shape)} has no element along dim ${dim}`);
-      }
-      return [{ shape: b.reducedShape(x.shape, [dim]), dtype: "i32" }];
-    },
-    decompose: ([x], { dim }) => {
-      const length = x.shape[dim] ?? 1;
-      const along = x.shape.map((_, i) => (i === dim ? length : 1));
-      const position = b.expand(b.reshape(b.iota(length, "i32"), along), x.shape);
-      const largest = b.expand(b.reduce("max", x, [dim]), x.shape);
-      const best = b.logicalOr(b.eq(x, largest), b.ne(x, x));
-      return [b.reduce("min", b.where(best, position, b.full(x.shape, "i32", length)), [dim])];
-    },
-    gradient: "zero",
-  }),
+  argmax: extremumPosition("argmax", "max"),
+  /** The same of the smallest; the first NaN counts as smallest. */
+  argmin: extremumPosition("argmin", "min"),
 };
 
 function tanhArgument(x: Value): Value {

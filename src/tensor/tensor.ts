@@ -8,6 +8,13 @@ import { LinalgOperations } from "./operations/linalg.ts";
 
 export type { NestedArray } from "./handle.ts";
 export { checkDType, type Operand, type ReduceOptions } from "./operations/base.ts";
+export type { IndexItem, UniqueResult } from "./operations/indexing.ts";
+export type { AddProductOptions } from "./operations/linalg.ts";
+export type { DiagonalOptions } from "./operations/movement.ts";
+export type { SortOptions, TopkOptions } from "./operations/ordering.ts";
+export type { NormOptions, ValuesAndIndices, VarianceOptions } from "./operations/reduction.ts";
+export type { PadMode } from "./padding.ts";
+export type { ScatterReduce } from "./scattering.ts";
 
 /**
  * An immutable n-dimensional value on a device. Operations build a lazy graph and return at once; reading (`data`,

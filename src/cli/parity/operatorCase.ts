@@ -11,7 +11,7 @@ import { nn } from "./nn.ts";
 import { norm } from "./norm.ts";
 import { Attributes, type Operator, type Operators, type Patterns } from "./operator.ts";
 import { trainingOf } from "./optim.ts";
-import { reduce } from "./reduce.ts";
+import { reduce, reducePatterns } from "./reduce.ts";
 
 const operators: Operators = {
   ...elementwise,
@@ -23,7 +23,7 @@ const operators: Operators = {
   ...norm,
 };
 
-const patterns: Patterns = [...elementwisePatterns, ...indexingPatterns];
+const patterns: Patterns = [...elementwisePatterns, ...reducePatterns, ...indexingPatterns];
 
 function operatorOf(op: string): Operator | undefined {
   if (Object.hasOwn(operators, op)) return operators[op];

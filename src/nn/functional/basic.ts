@@ -3,7 +3,8 @@ import { isInteger } from "../../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../../graph/errors.ts";
 import { formatShape, numel, type Shape, sameShape } from "../../graph/shape.ts";
 import * as b from "../../ops/builders.ts";
-import { bernoulli } from "../../tensor/create.ts";
+import { arange, bernoulli } from "../../tensor/create.ts";
+import { checkHostIndex } from "../../tensor/hostIndex.ts";
 import { Tensor, where } from "../../tensor/tensor.ts";
 
 /** x Wᵀ + b: x [..., in], weight [out, in], bias [out]. */
@@ -18,8 +19,8 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 }
 
 /**
- * Rows of a table: indices [...] and weight [rows, width] give [..., width]. With `paddingIdx` that row gets no gradient
- * from the lookup.
+ * Rows of a table: indices [...] and weight [rows, width] give [..., width]. With `paddingIdx` (negative from the end)
+ * that row gets no gradient from the lookup.
  * @throws DTypeError unless the indices are integers; IndexOutOfRangeError for an index outside the table, where it is
  *   known on the host (one computed on a device reads zeros).
  */
@@ -37,7 +38,28 @@ export function embedding(
   const looked = rows.reshape([...indices.shape, weight.shape[1]]);
   const { paddingIdx } = options;
   if (paddingIdx === undefined || !weight.requiresGrad || !currentEngine().gradEnabled) return looked;
-  return where(indices.eq(paddingIdx).unsqueeze(-1), looked.detach(), looked);
+  const padding = paddingIdx < 0 ? paddingIdx + weight.shape[0] : paddingIdx;
+  return where(indices.eq(padding).unsqueeze(-1), looked.detach(), looked);
+}
+
+/**
+ * 1 (i32) at each index and 0 elsewhere, in a new last dim of `classes`.
+ * @throws DTypeError unless the indices are integers; IndexOutOfRangeError for a known one outside [0, classes).
+ */
+export function oneHot(indices: Tensor, classes: number): Tensor {
+  if (!isInteger(indices.dtype)) {
+    throw new DTypeError(
+      `oneHot: indices are ${indices.dtype}, wanted i32 or u32; make them with { dtype: "i32" }`,
+    );
+  }
+  if (!Number.isInteger(classes) || classes < 0)
+    throw new ArgumentError(`oneHot: ${classes} is no number of classes`);
+  checkHostIndex("oneHot", indices.usable(), [classes], 0);
+  const hit = indices
+    .to("i32")
+    .unsqueeze(-1)
+    .eq(arange(0, classes, 1, { device: indices.device }));
+  return hit.to("i32");
 }
 
 /**

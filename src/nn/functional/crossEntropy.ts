@@ -71,7 +71,7 @@ function targetsOf(
       `${op}: target is ${target.dtype}, wanted i32 class indices; cast it with .to("i32")`,
     );
   }
-  checkHostIndex(op, target.usable(), input.shape, input.ndim === 1 ? 0 : 1, ignoreIndex);
+  checkHostIndex(op, target.usable(), input.shape, input.ndim === 1 ? 0 : 1, { ignored: ignoreIndex });
   const flat = target.reshape([numel(others)]);
   const counted = flat.ne(ignoreIndex);
   const one = counted.to(input.dtype);

@@ -10,7 +10,7 @@ export {
   type ScorePosition,
   scaledDotProductAttention,
 } from "./attention.ts";
-export { dropout, embedding, layerNorm, linear } from "./basic.ts";
+export { dropout, embedding, layerNorm, linear, oneHot } from "./basic.ts";
 export {
   type ConvolutionOptions,
   type ConvolutionTransposeOptions,
@@ -107,4 +107,5 @@ export {
   rnnCell,
 } from "./recurrent.ts";
 export type { LossOptions, Reduction } from "./reduction.ts";
+export { cosineSimilarity, type NormalizeOptions, normalize, pairwiseDistance } from "./similarity.ts";
 export { fold, type UnfoldOptions, unfold } from "./unfold.ts";

@@ -140,6 +140,21 @@ const fold: OpSpec<FoldAttrs> = {
   }),
 };
 
+/** Where an extremum stands. */
+function position(doc: string): OpSpec<{ readonly dim: number }> {
+  return {
+    doc,
+    dtypes: ["f32", "f64", "i32", "u32"],
+    differentiable: false,
+    secondOrder: false,
+    samples: (options) =>
+      alongDim(options, (shape) =>
+        options.smooth ? distinctTensorOf(shape, options.dtype) : usualTensor(options)(shape),
+      ),
+    tolerance: exact,
+  };
+}
+
 export const compositeSpecs = {
   fold,
   softmax: {
@@ -172,15 +187,6 @@ export const compositeSpecs = {
   gelu,
   sigmoid: pointwise("1 / (1 + exp(-x)).", real(-3, 3), { ulps: 12 }),
   relu: pointwise("max(x, 0); its gradient at 0 is 0.", awayFromZero(0.1, 3), {}),
-  argmax: {
-    doc: "Index of the first largest element along a dim; the first NaN counts as largest.",
-    dtypes: ["f32", "f64", "i32", "u32"],
-    differentiable: false,
-    secondOrder: false,
-    samples: (options) =>
-      alongDim(options, (shape) =>
-        options.smooth ? distinctTensorOf(shape, options.dtype) : usualTensor(options)(shape),
-      ),
-    tolerance: exact,
-  },
+  argmax: position("Index of the first largest element along a dim; the first NaN counts as largest."),
+  argmin: position("Index of the first smallest element along a dim; the first NaN counts as smallest."),
 } satisfies { readonly [Name in keyof typeof composites]: OpSpec<AttrsOf<Name>> };
