@@ -146,7 +146,8 @@ function polygamma(n: number, x: Value): Value {
   const zero = c(x, 0);
   const reflected = b.le(x, zero);
   const positive = polygammaOfPositive(n, b.where(reflected, b.sub(c(x, 1), x), x));
-  const angle = times(b.sub(x, b.unary("round", x)), Math.PI);
+  const fraction = b.where(b.lt(b.abs(x), c(x, 0.5)), x, b.sub(x, b.unary("round", x))); // keeps -0
+  const angle = times(fraction, Math.PI);
   const cotangent = b.div(b.cos(angle), b.sin(angle));
   const coefficients = cotangentDerivative(n);
   let slope = c(x, coefficients.at(-1) ?? 0);

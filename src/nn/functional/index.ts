@@ -1,5 +1,30 @@
 /** Functions of tensors alone: what the modules compute, with PyTorch's names and meanings. */
-export { type ActivationName, activations, gelu, logSoftmax, relu, silu, softmax } from "./activation.ts";
+export {
+  type ActivationName,
+  activations,
+  celu,
+  elu,
+  gelu,
+  hardshrink,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  logSigmoid,
+  logSoftmax,
+  mish,
+  relu,
+  relu6,
+  selu,
+  silu,
+  softmax,
+  softmin,
+  softplus,
+  softshrink,
+  softsign,
+  tanhshrink,
+  threshold,
+} from "./activation.ts";
 export {
   type AttentionResult,
   attentionProbabilities,

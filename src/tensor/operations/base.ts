@@ -28,7 +28,7 @@ export abstract class Operations extends Handle {
     return this.wrap(b.unary(op, this.usable()));
   }
 
-  protected binary(op: b.BinaryName, other: Operand): Tensor {
+  protected binary(op: b.BinaryName | b.SpecialBinaryName, other: Operand): Tensor {
     if (!(other instanceof Handle)) return this.wrap(b.binary(op, this.usable(), literal(this.value, other)));
     return this.wrap(b.binary(op, this.usable(), other.usable()), other);
   }

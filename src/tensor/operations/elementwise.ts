@@ -1,4 +1,5 @@
-import type { DType } from "../../graph/dtype.ts";
+import { type DType, isFloat } from "../../graph/dtype.ts";
+import type { Value } from "../../graph/node.ts";
 import * as b from "../../ops/builders.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkDType, literal, type Operand, Operations } from "./base.ts";
@@ -72,9 +73,41 @@ export abstract class ElementwiseOperations extends Operations {
     const x = this.usable();
     return this.wrap(b.mul(x, x));
   }
+  /** x without its integer part; the sign stays. */
+  frac(): Tensor {
+    const x = this.usable();
+    return this.wrap(b.sub(x, b.unary("trunc", x)));
+  }
   isnan(): Tensor {
     const x = this.usable();
     return this.wrap(b.ne(x, x));
+  }
+  isinf(): Tensor {
+    return this.isEach([Infinity, -Infinity]);
+  }
+  isposinf(): Tensor {
+    return this.isEach([Infinity]);
+  }
+  isneginf(): Tensor {
+    return this.isEach([-Infinity]);
+  }
+  /** Neither NaN nor infinite. */
+  isfinite(): Tensor {
+    return this.isnan().logicalOr(this.isinf()).logicalNot();
+  }
+  /** NaN replaced by a number (default 0), infinities by others (default the largest and smallest that the dtype holds). */
+  nanToNum(
+    options: { readonly nan?: number; readonly posinf?: number; readonly neginf?: number } = {},
+  ): Tensor {
+    const x = this.usable();
+    if (!isFloat(x.dtype)) return this.wrap(x);
+    const most = x.dtype === "f32" ? (2 - 2 ** -23) * 2 ** 127 : Number.MAX_VALUE;
+    const { nan = 0, posinf = most, neginf = -most } = options;
+    const replace = (value: Value, where: Value, by: number): Value =>
+      b.where(where, b.scalarLike(x, by), value);
+    const withoutNaN = replace(x, b.ne(x, x), nan);
+    const below = replace(withoutNaN, b.eq(x, b.scalarLike(x, Infinity)), posinf);
+    return this.wrap(replace(below, b.eq(x, b.scalarLike(x, -Infinity)), neginf));
   }
 
   add(other: Operand): Tensor {
@@ -86,9 +119,21 @@ export abstract class ElementwiseOperations extends Operations {
   mul(other: Operand): Tensor {
     return this.binary("mul", other);
   }
-  /** True division: integers give f32. */
-  div(other: Operand): Tensor {
-    return this.binary("div", other);
+  /**
+   * True division: integers give f32. `roundingMode` rounds the quotient towards 0 or down, and then integers give integers.
+   */
+  div(other: Operand, options: { readonly roundingMode?: "trunc" | "floor" } = {}): Tensor {
+    switch (options.roundingMode) {
+      case undefined:
+        return this.binary("div", other);
+      case "floor":
+        return this.binary("floorDivide", other);
+      case "trunc": {
+        if (isFloat(this.dtype)) return this.binary("div", other).trunc();
+        // What fmod leaves is a multiple of the divisor away.
+        return this.sub(this.fmod(other)).floorDivide(other);
+      }
+    }
   }
   pow(exponent: Operand): Tensor {
     return exponent === 2 ? this.square() : this.binary("pow", exponent);
@@ -99,10 +144,15 @@ export abstract class ElementwiseOperations extends Operations {
   minimum(other: Operand): Tensor {
     return this.binary("minimum", other);
   }
-  /** The sign follows the divisor, as in PyTorch. */
+  /** What is left of this after whole multiples of other, exactly; the sign follows this. */
+  fmod(other: Operand): Tensor {
+    return this.binary("fmod", other);
+  }
+  /** The same; the sign follows the divisor, as in PyTorch. */
   remainder(other: Operand): Tensor {
     return this.binary("remainder", other);
   }
+  /** The floor of the quotient. */
   floorDivide(other: Operand): Tensor {
     return this.binary("floorDivide", other);
   }
@@ -130,10 +180,58 @@ export abstract class ElementwiseOperations extends Operations {
   logicalOr(other: Operand): Tensor {
     return this.binary("logicalOr", other);
   }
-  clamp(options: { readonly min?: number; readonly max?: number }): Tensor {
-    const x = this.usable();
-    const above = options.min === undefined ? x : b.maximum(x, literal(x, options.min));
-    return this.wrap(options.max === undefined ? above : b.binary("minimum", above, literal(x, options.max)));
+  /** True where one of two bool tensors is, and not both. */
+  logicalXor(other: Operand): Tensor {
+    return this.binary("ne", other);
+  }
+  /** Bits of integers, or bools. */
+  bitwiseAnd(other: Operand): Tensor {
+    return this.binary("bitwiseAnd", other);
+  }
+  bitwiseOr(other: Operand): Tensor {
+    return this.binary("bitwiseOr", other);
+  }
+  bitwiseXor(other: Operand): Tensor {
+    return this.binary("bitwiseXor", other);
+  }
+  bitwiseNot(): Tensor {
+    return this.unary(this.dtype === "bool" ? "logicalNot" : "bitwiseNot");
+  }
+  /** By 0 to 31 bits: the amount is taken modulo 32. */
+  bitwiseLeftShift(other: Operand): Tensor {
+    return this.binary("shiftLeft", other);
+  }
+  /** Arithmetic for i32, logical for u32; the amount is taken modulo 32. */
+  bitwiseRightShift(other: Operand): Tensor {
+    return this.binary("shiftRight", other);
+  }
+  /** This raised to at least `min`, then lowered to at most `max`. At both bounds the gradient is that of this tensor. */
+  clamp(options: { readonly min?: Operand; readonly max?: Operand }): Tensor {
+    const { min, max } = options;
+    const bounds = [min, max].filter((bound) => typeof bound === "object");
+    let x = this.usable();
+    const value = (bound: Operand): Value => (typeof bound === "object" ? bound.usable() : literal(x, bound));
+    if (min !== undefined) x = b.where(b.lt(x, value(min)), value(min), x);
+    if (max !== undefined) x = b.where(b.gt(x, value(max)), value(max), x);
+    return this.wrap(x, ...bounds);
+  }
+  /** this + weight (end - this), from whichever end is nearer. */
+  lerp(end: Tensor, weight: Operand): Tensor {
+    const difference = end.sub(this.wrap(this.usable()));
+    const near = (w: Operand): Tensor => this.add(difference.mul(w));
+    if (typeof weight !== "object") {
+      return Number(weight) < 0.5 ? near(weight) : end.sub(difference.mul(1 - Number(weight)));
+    }
+    const far = end.sub(difference.mul(weight.neg().add(1)));
+    return this.wrap(b.where(weight.lt(0.5).usable(), near(weight).usable(), far.usable()), end, weight);
+  }
+  /** this + value x y. */
+  addcmul(x: Tensor, y: Tensor, options: { readonly value?: number } = {}): Tensor {
+    return this.add(x.mul(options.value ?? 1).mul(y));
+  }
+  /** this + value x / y. */
+  addcdiv(x: Tensor, y: Tensor, options: { readonly value?: number } = {}): Tensor {
+    return this.add(x.mul(options.value ?? 1).div(y));
   }
   /** `value` wherever the bool mask (broadcast) is true. */
   maskedFill(mask: Tensor, value: number): Tensor {
@@ -144,5 +242,12 @@ export abstract class ElementwiseOperations extends Operations {
   to(dtype: DType): Tensor {
     checkDType("to", dtype, this.device);
     return this.wrap(b.cast(this.usable(), dtype));
+  }
+
+  /** Where an element of a float is one of the numbers. */
+  private isEach(numbers: readonly number[]): Tensor {
+    const x = this.usable();
+    if (!isFloat(x.dtype)) return this.wrap(b.ne(x, x));
+    return this.wrap(numbers.map((number) => b.eq(x, b.scalarLike(x, number))).reduce(b.logicalOr));
   }
 }

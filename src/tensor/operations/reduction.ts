@@ -4,7 +4,7 @@ import * as b from "../../ops/builders.ts";
 import * as statistics from "../statistics.ts";
 import type { Tensor } from "../tensor.ts";
 import type { ReduceOptions } from "./base.ts";
-import { ElementwiseOperations } from "./elementwise.ts";
+import { SpecialOperations } from "./special.ts";
 
 /** Elements, and where they stood along the dim (i32). */
 export interface ValuesAndIndices {
@@ -25,7 +25,7 @@ export interface NormOptions extends ReduceOptions {
 const positionOf = { argmax: b.argmax, argmin: b.argmin } as const;
 
 /** Operations that combine the elements along dims: all of them unless `dim` names some. */
-export abstract class ReductionOperations extends ElementwiseOperations {
+export abstract class ReductionOperations extends SpecialOperations {
   /** Sum; a bool counts as i32. */
   sum(options: ReduceOptions = {}): Tensor {
     return this.reduce("sum", this.countable(), options);
