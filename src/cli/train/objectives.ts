@@ -2,7 +2,7 @@ import { tokenLoss } from "../../models/heads.ts";
 import type { EncoderInputs, TaskOutput } from "../../models/index.ts";
 import type { Module } from "../../nn/module.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { IGNORED_LABEL, packExamples } from "../../text/index.ts";
+import { IGNORED_LABEL, packExamples, type Tokenizer } from "../../text/index.ts";
 import type { Filler } from "../fillMask.ts";
 import type { ExampleSets, MaskedInputs } from "./batches.ts";
 import type { ModelSizes, Setting, Tally } from "./recipe.ts";
@@ -99,4 +99,13 @@ export function fieldsOf({ corpus, sizes, sequenceLength }: Setting) {
 /** BERT-base's 0.02 at its width: with it, narrower models pass on less, and take long to use their attention. */
 export function initializerRange({ width }: Pick<ModelSizes, "width">): number {
   return 0.02 * Math.sqrt(768 / width);
+}
+
+/** Pieces that do not begin with the mark of a space go on with the word before them. */
+export function continuesWord(tokenizer: Tokenizer): (id: number) => boolean {
+  const flags = Array.from({ length: tokenizer.vocabSize }, (_, id) => {
+    const token = tokenizer.idToToken(id);
+    return token !== undefined && !token.startsWith("▁");
+  });
+  return (id) => flags[id];
 }

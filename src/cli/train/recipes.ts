@@ -6,7 +6,9 @@ import { electra } from "./recipes/electra.ts";
 import { roberta } from "./recipes/roberta.ts";
 import { synthesizer } from "./recipes/synthesizer.ts";
 import { transformer } from "./recipes/transformer.ts";
+import { transformerXl } from "./recipes/transformerXl.ts";
 import { tta } from "./recipes/tta.ts";
+import { xlnet } from "./recipes/xlnet.ts";
 
 /** What `train --model` knows, by the name it is given; the first is the default. */
 export const recipes = {
@@ -18,6 +20,8 @@ export const recipes = {
   synthesizer,
   tta,
   transformer,
+  xlnet,
+  "transformer-xl": transformerXl,
 } satisfies Record<string, Recipe>;
 
 export type RecipeName = keyof typeof recipes;

@@ -38,6 +38,7 @@ const kinds: Readonly<Record<string, { readonly what: string; readonly of: strin
   tokens: { what: "Held-out masked loss", of: "of the masked tokens are predicted right" },
   all: { what: "Held-out loss of all tokens", of: "of the tokens are predicted right" },
   next: { what: "Held-out loss of next tokens", of: "of the next tokens are predicted right" },
+  permuted: { what: "Held-out loss of the permutation", of: "of the predicted tokens are right" },
   pairs: { what: "Held-out loss of sentence pairs", of: "of the pairs are judged right" },
   replaced: { what: "Held-out loss of replaced tokens", of: "of all tokens are judged right" },
 };

@@ -1,7 +1,7 @@
 import { AlbertConfig, AlbertForPreTraining } from "../../../models/index.ts";
-import { predictionCount, type Tokenizer } from "../../../text/index.ts";
+import { predictionCount } from "../../../text/index.ts";
 import { maskedBatches } from "../batches.ts";
-import { fieldsOf } from "../objectives.ts";
+import { continuesWord, fieldsOf } from "../objectives.ts";
 import { pairExamples, pairObjective } from "../pairs.ts";
 import type { Recipe } from "../recipe.ts";
 
@@ -19,7 +19,7 @@ export const albert: Recipe = {
         classifier_dropout_prob: sizes.dropout,
       }),
     );
-    const isContinuation = continues(corpus.tokenizer);
+    const isContinuation = continuesWord(corpus.tokenizer);
     return {
       model,
       ...maskedBatches(pairExamples(setting, "sentenceOrder"), {
@@ -44,12 +44,3 @@ export const albert: Recipe = {
     };
   },
 };
-
-/** Pieces that do not begin with the mark of a space go on with the word before them. */
-function continues(tokenizer: Tokenizer): (id: number) => boolean {
-  const flags = Array.from({ length: tokenizer.vocabSize }, (_, id) => {
-    const token = tokenizer.idToToken(id);
-    return token !== undefined && !token.startsWith("▁");
-  });
-  return (id) => flags[id];
-}
