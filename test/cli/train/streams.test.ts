@@ -26,7 +26,7 @@ describe.each([
   };
 
   it("learns", async () => {
-    const settings = ["--steps", "80", "--lr", "1e-2", "--dropout", "0"];
+    const settings = ["--steps", "80", "--lr", "1e-2", "--dropout", "0", "--device", "wasm"];
     const { status, stdout, stderr } = await fusegrad(train(...settings));
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const lines = jsonLines(stdout);
