@@ -28,13 +28,21 @@ export {
   arange,
   bernoulli,
   type CreateOptions,
+  exponential,
   full,
+  gumbel,
   manualSeed,
+  multinomial,
+  normal,
   ones,
   rand,
+  randint,
   randn,
+  randperm,
   type TensorOptions,
   tensor,
+  truncatedNormal,
+  uniform,
   zeros,
 } from "./tensor/create.ts";
 export { explain } from "./tensor/explain.ts";
@@ -43,12 +51,23 @@ export { enableGrad, grad, noGrad } from "./tensor/grad.ts";
 export { Buffer, Parameter } from "./tensor/parameter.ts";
 export type { SliceRange } from "./tensor/ranges.ts";
 export {
+  type AddProductOptions,
   concat,
+  type DiagonalOptions,
+  type IndexItem,
   type NestedArray,
+  type NormOptions,
   type Operand,
+  type PadMode,
   type ReduceOptions,
+  type ScatterReduce,
+  type SortOptions,
   stack,
   Tensor,
+  type TopkOptions,
+  type UniqueResult,
+  type ValuesAndIndices,
+  type VarianceOptions,
   where,
 } from "./tensor/tensor.ts";
 

@@ -1,29 +1,31 @@
-import { currentEngine } from "../engine/current.ts";
 import { allocateArray, type DType, dtypeOfArray, isFloat, type TypedArray } from "../graph/dtype.ts";
-import { ArgumentError, DTypeError, ShapeError, TraceError } from "../graph/errors.ts";
-import type { Value } from "../graph/node.ts";
+import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { checkShape, formatShape, numel, type Shape } from "../graph/shape.ts";
 import * as b from "../ops/builders.ts";
-import type { Device } from "../runtime/device.ts";
-import { checkDType, type NestedArray, Tensor } from "./tensor.ts";
+import { type CreateOptions, resolve } from "./createOptions.ts";
+import { type NestedArray, Tensor } from "./tensor.ts";
 
-export interface CreateOptions {
-  readonly dtype?: DType;
-  readonly device?: Device;
-}
+export type { CreateOptions } from "./createOptions.ts";
+export {
+  bernoulli,
+  exponential,
+  gumbel,
+  manualSeed,
+  multinomial,
+  normal,
+  rand,
+  randint,
+  randn,
+  randperm,
+  truncatedNormal,
+  uniform,
+} from "./random.ts";
 
 export interface TensorOptions extends CreateOptions {
   /** For flat data: its shape. Nested arrays carry theirs. */
   readonly shape?: Shape;
   /** Whether backward() leaves a gradient on this tensor. Floats only. */
   readonly requiresGrad?: boolean;
-}
-
-function resolve(op: string, options: CreateOptions, fallback: DType): { dtype: DType; device: Device } {
-  const device = options.device ?? currentEngine().defaultDevice;
-  const dtype = options.dtype ?? fallback;
-  checkDType(op, dtype, device);
-  return { dtype, device };
 }
 
 /**
@@ -125,58 +127,4 @@ export function arange(start: number, end?: number, step = 1, options: CreateOpt
   if (step !== 1) value = b.mul(value, b.scalarLike(value, step));
   if (first !== 0) value = b.add(value, b.scalarLike(value, first));
   return new Tensor(value, device);
-}
-
-/** Uniform in [0, 1): 24 random bits an element. The next draw of the engine's generator. */
-export function rand(shape: Shape, options: CreateOptions = {}): Tensor {
-  const { dtype, device } = resolve("rand", options, "f32");
-  return new Tensor(b.cast(uniform(randomWords("rand", shape)[0]), dtype), device);
-}
-
-/** Normal with mean 0 and variance 1, by Box and Muller (1958). The next draw of the engine's generator. */
-export function randn(shape: Shape, options: CreateOptions = {}): Tensor {
-  const { dtype, device } = resolve("randn", options, "f32");
-  const [first, second] = randomWords("randn", shape);
-  // 1 - u lies in (0, 1], where the logarithm is finite.
-  const u = uniform(first);
-  const radius = b.sqrt(b.mul(b.scalarLike(u, -2), b.log(b.sub(b.scalarLike(u, 1), u))));
-  const angle = b.mul(uniform(second), b.scalarLike(u, 2 * Math.PI));
-  return new Tensor(b.cast(b.mul(radius, b.cos(angle)), dtype), device);
-}
-
-/** true with probability p. The next draw of the engine's generator. */
-export function bernoulli(shape: Shape, p: number, options: { readonly device?: Device } = {}): Tensor {
-  if (!(p >= 0 && p <= 1)) throw new ArgumentError(`bernoulli: probability ${p} is not in [0, 1]`);
-  const { device } = resolve("bernoulli", options, "bool");
-  const u = uniform(randomWords("bernoulli", shape)[0]);
-  return new Tensor(b.lt(u, b.scalarLike(u, p)), device);
-}
-
-/** Two random words an element: Threefry of the generator's key at (element, draw). */
-function randomWords(op: string, shape: Shape): readonly [Value, Value] {
-  checkShape(op, shape);
-  const engine = currentEngine();
-  const { generator } = engine;
-  const word = (name: string) => ({ name, dtype: "u32" }) as const;
-  const [key0, key1, draw] = engine.hostScalars([word("key0"), word("key1"), word("draw")], () => [
-    ...generator.key,
-    generator.next(),
-  ]);
-  const element = b.reshape(b.iota(numel(shape), "u32"), [...shape]);
-  return b.threefry2x32([key0, key1], [element, draw]);
-}
-
-function uniform(words: Value): Value {
-  const high = b.cast(b.shiftRight(words, b.scalarLike(words, 8)), "f32");
-  return b.mul(high, b.scalarLike(high, 2 ** -24));
-}
-
-/**
- * Starts the engine's random stream of `seed` anew.
- * @throws TraceError inside a compiled function, where it would happen in the traced call alone.
- */
-export function manualSeed(seed: number): void {
-  const engine = currentEngine();
-  if (engine.trace) throw new TraceError("manualSeed: not inside a compiled function; seed before the call");
-  engine.generator.seed(seed);
 }
