@@ -23,8 +23,8 @@ export interface BatchNormOptions extends GroupNormOptions {
   readonly runningVar?: Tensor;
   /** Whether to use the statistics of x itself. Default false. */
   readonly training?: boolean;
-  /** Share of the new statistics in the running ones. Default 0.1. */
-  readonly momentum?: number;
+  /** Share of the new statistics in the running ones: a number, or a tensor []. Default 0.1. */
+  readonly momentum?: number | Tensor;
 }
 
 export interface InstanceNormOptions extends Omit<BatchNormOptions, "training"> {
@@ -136,13 +136,13 @@ function updateStatistics(
   rows: Tensor,
   mean: Tensor | undefined,
   variance: Tensor | undefined,
-  momentum: number,
+  momentum: number | Tensor,
 ): void {
   noGrad(() => {
     const update = (running: Tensor | undefined, current: Tensor): void => {
       if (!(running instanceof Buffer)) return;
       const one = current.ndim === 2 ? current.mean({ dim: 0 }) : current;
-      running.assign(running.mul(1 - momentum).add(one.detach().mul(momentum)));
+      running.assign(running.add(one.detach().sub(running).mul(momentum)));
     };
     update(mean, rows.mean({ dim: -1 }));
     update(variance, rows.var({ dim: -1 }));
