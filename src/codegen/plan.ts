@@ -93,7 +93,7 @@ class Planner {
     const { outputs, writes } = this.#program;
     const asked = [...outputs, ...writes.map(({ value }) => value)];
     const known = (value: Value): boolean => this.#isInput(value) || this.#standIns.has(value);
-    const expansion = expandComposites(asked, known, this.#standIns);
+    const expansion = expandComposites(asked, known, this.#standIns, this.#target.composites);
     this.#origins = expansion.originOf;
     const expanded = asked.map(expansion.valueOf);
     const merged = simplify(expanded, this.#isInput);

@@ -6,6 +6,8 @@ export interface Target {
   readonly dtypes: readonly DType[];
   /** Math functions that the target's language has itself; the others are expanded into arithmetic. */
   readonly intrinsics: ReadonlySet<string>;
+  /** Composite ops that become kernels of their own; the others are expanded. */
+  readonly composites: ReadonlySet<string>;
   /** Temporaries begin at multiples of this many bytes; 64 where it is not given. */
   readonly alignment?: number;
   /**

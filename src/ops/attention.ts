@@ -1,6 +1,6 @@
 import { isFloat } from "../graph/dtype.ts";
 import { DTypeError, ShapeError } from "../graph/errors.ts";
-import type { Value, ValueType } from "../graph/node.ts";
+import type { Node, Value, ValueType } from "../graph/node.ts";
 import { broadcastShapes, formatShape, type Shape, sameShape } from "../graph/shape.ts";
 import { build } from "./build.ts";
 import * as b from "./builders.ts";
@@ -71,6 +71,11 @@ export function attentionGradientOperands<T extends ValueType>(
   const end = 3 + operands.captured.length + (operands.kept ? 1 : 0);
   const [result, maximum, logSum, cotangent, logSumCotangent] = inputs.slice(end);
   return { ...operands, result, maximum, logSum, cotangent, logSumCotangent };
+}
+
+/** [..., Tq, Tk] of an attention node or of its gradient's. */
+export function scoreShapeOf({ inputs: [query, key] }: Node): Shape {
+  return [...query.shape.slice(0, -1), key.shape[key.shape.length - 2]];
 }
 
 function checkOperands(

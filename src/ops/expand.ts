@@ -13,12 +13,13 @@ export interface Expansion {
 /**
  * Rewrites the graph below `roots` to primitives: composites are replaced by their decomposition (again and again until
  * none is left) and `detach`, which matters to gradients alone, by its operand. `known` values are kept as they are, or
- * become what `standIns` has for them.
+ * become what `standIns` has for them. Composites in `primitives` stay too, over expanded operands.
  */
 export function expandComposites(
   roots: readonly Value[],
   known: (value: Value) => boolean,
   standIns: ReadonlyMap<Value, Value> = new Map(),
+  primitives: ReadonlySet<string> = new Set(),
 ): Expansion {
   const replaced = new Map<Value, Value>(standIns);
   const originOf = new Map<Node, string>();
@@ -28,7 +29,7 @@ export function expandComposites(
     for (const node of topologicalOrder(targets, (value) => known(value) || replaced.has(value))) {
       const definition = definitionOf(node);
       const inputs = node.inputs.map(lookup);
-      if (definition.kind === "composite") {
+      if (definition.kind === "composite" && !primitives.has(node.op)) {
         if (!definition.decompose)
           throw new InternalError(`${node.op} is composite and has no decomposition`);
         const parts = definition.decompose(inputs, node.attrs);

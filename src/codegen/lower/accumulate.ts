@@ -94,16 +94,14 @@ function stepOfScan({ node }: Value, before: Scalar, [x, y]: readonly Scalar[]):
 }
 
 /** Partial results of one reduction: one a lane of the vector loop, and one for the elements after it. */
-export class Accumulator {
-  readonly value: Value;
+export class Partials {
   readonly #reducer: Reducer;
   readonly #lanes: LocalArray | undefined;
   readonly #single: LocalArray;
 
-  constructor(block: Block, value: Value, width: number) {
-    this.value = value;
-    this.#reducer = reducerOf(value);
-    const { type, initial } = this.#reducer;
+  constructor(block: Block, reducer: Reducer, width: number) {
+    this.#reducer = reducer;
+    const { type, initial } = reducer;
     this.#lanes = width > 1 ? block.declare(type, width, initial) : undefined;
     this.#single = block.declare(type, 1, initial);
   }
@@ -126,7 +124,25 @@ export class Accumulator {
       parts = Array.from({ length: half }, (_, i) => combine(parts[i], parts[i + half]));
     }
     const single = s.local(this.#single, constant(0));
-    const all = parts.length === 1 ? combine(parts[0], single) : single;
-    return s.cast(all, scalarType(this.value.dtype));
+    return parts.length === 1 ? combine(parts[0], single) : single;
+  }
+}
+
+/** Those of a value that a group reduces. */
+export class Accumulator {
+  readonly value: Value;
+  readonly #partials: Partials;
+
+  constructor(block: Block, value: Value, width: number) {
+    this.value = value;
+    this.#partials = new Partials(block, reducerOf(value), width);
+  }
+
+  add(block: Block, element: Scalar, lane: Expression | undefined): void {
+    this.#partials.add(block, element, lane);
+  }
+
+  result(): Scalar {
+    return s.cast(this.#partials.result(), scalarType(this.value.dtype));
   }
 }

@@ -20,7 +20,7 @@ import { reducerOf } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
 import { Computation, isScalar, type LoweringScope, scalarType } from "./compute.ts";
 import { type ContractPart, type PlannedProduct, partsOf } from "./contractParts.ts";
-import { type LoweredGroup, storeAll } from "./loops.ts";
+import { blocks, type LoweredGroup, storeAll } from "./loops.ts";
 
 type ContractTemplate = Extract<Template, { kind: "contract" }>;
 
@@ -406,18 +406,4 @@ function accumulate(
   if (array === undefined) throw new InternalError(`contract kernel: ${value.node.op} has no accumulator`);
   const { type, combine } = reducerOf(value);
   block.set(array, at, combine(s.local(array, at), s.cast(element, type)));
-}
-
-/** A loop over blocks of `size`, and one block of what is left. */
-function blocks(
-  block: Block,
-  prefix: string,
-  extent: number,
-  size: number,
-  tag: "grid" | "loop",
-  body: (inner: Block, size: number, start: Expression) => void,
-): void {
-  const full = Math.floor(extent / size);
-  block.loop(prefix, full, tag, (inner, turn) => body(inner, size, multiply(turn, size)));
-  if (extent > full * size) body(block, extent - full * size, constant(full * size));
 }

@@ -1,5 +1,5 @@
 import type { Value } from "../../graph/node.ts";
-import { add, type Expression, multiply } from "../index/expression.ts";
+import { add, constant, type Expression, multiply } from "../index/expression.ts";
 import type { Buffer, Statement } from "../kernel/ir.ts";
 import type { Group } from "../schedule/groups.ts";
 import type { Block } from "./block.ts";
@@ -47,6 +47,20 @@ export function elementLoop(
   block.loop("j", extent - done - four, tag, (inner, index) =>
     body(inner, add(done + four, index), undefined),
   );
+}
+
+/** A loop over blocks of `size`, and one block of what is left. */
+export function blocks(
+  block: Block,
+  prefix: string,
+  extent: number,
+  size: number,
+  tag: "grid" | "loop",
+  body: (inner: Block, size: number, start: Expression) => void,
+): void {
+  const full = Math.floor(extent / size);
+  block.loop(prefix, full, tag, (inner, turn) => body(inner, size, multiply(turn, size)));
+  if (extent > full * size) body(block, extent - full * size, constant(full * size));
 }
 
 /** Computes every value at its index before anything is stored, so that a store cannot change what another one reads. */

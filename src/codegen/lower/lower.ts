@@ -1,6 +1,8 @@
 import type { Value } from "../../graph/node.ts";
 import type { Group } from "../schedule/groups.ts";
 import type { Target } from "../target.ts";
+import { lowerAttend } from "./attend.ts";
+import { lowerAttendGradient } from "./attendGradient.ts";
 import type { LoweringScope } from "./compute.ts";
 import { lowerContract } from "./contract.ts";
 import type { LoweredGroup } from "./loops.ts";
@@ -25,6 +27,10 @@ export function lowerGroup(group: Group, inMemory: (value: Value) => boolean, ta
       return lowerContract(scope, template);
     case "sort":
       return lowerSort(scope, template);
+    case "attend":
+      return lowerAttend(scope, template);
+    case "attendGradient":
+      return lowerAttendGradient(scope, template);
     case "scatter":
       return lowerScatter(scope, template);
   }

@@ -3,10 +3,12 @@ import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { build } from "../../ops/build.ts";
 import { definitionOf, typed } from "../../ops/table.ts";
+import { attentionTemplate, isAttention, isTooCostlyInside } from "./attention.ts";
 import { Depths } from "./depths.ts";
 import {
   type Coordinates,
   coordinatesOf,
+  endsWithKernel,
   fitsProducts,
   type Group,
   isReduction,
@@ -91,8 +93,9 @@ class Fuser {
     const node = typed(original);
     const { kind } = definitionOf(original);
     if (kind === "leaf" || kind === "movement") return;
-    if (kind === "composite") throw new InternalError(`fuse: ${node.op} was not expanded`);
-    if (node.op === "matmul") this.#placeProduct(original);
+    if (isAttention(original)) this.#placeAlone(original, attentionTemplate(original));
+    else if (kind === "composite") throw new InternalError(`fuse: ${node.op} was not expanded`);
+    else if (node.op === "matmul") this.#placeProduct(original);
     else if (node.op === "scatterAdd" || node.op === "scatterReduce")
       this.#placeAlone(original, { kind: "scatter", target: node.outputs[0] });
     else if (node.op === "argsort") this.#placeAlone(original, { kind: "sort", order: node.outputs[0] });
@@ -135,8 +138,8 @@ class Fuser {
 
   /** Why an elementwise node cannot be computed in the group's loops; undefined if it can. */
   #obstacle(node: Node, group: Group): string | undefined {
-    if (group.template.kind === "scatter" || group.template.kind === "sort")
-      return "follows a scatter or sort, which ends only with the kernel";
+    if (endsWithKernel(group.template))
+      return "follows a scatter, a sort or gradients of attention, which end only with the kernel";
     const coordinates = this.#coordinatesOf(group);
     const { shape } = node.outputs[0];
     const place = placeOf(shape, coordinates);
@@ -299,15 +302,19 @@ class Fuser {
     group.members.add(product);
   }
 
-  /** Scatters and sorts: nothing is computed in their loops but what they read. */
+  /** Scatters, sorts and attention, of whose results those are stored that somebody reads. */
   #placeAlone(node: Node, template: Template): void {
-    const [output] = node.outputs;
-    for (const input of node.inputs) this.#externalise(input);
+    for (const base of node.inputs.flatMap(basesOf)) {
+      if (isTooCostlyInside(base, template, this.#relations)) this.#requireMemory(base);
+      else this.#externalise(base);
+    }
     const group = this.#newGroup(template);
     for (const input of node.inputs) this.#relations.depend(group, input);
-    this.#home.set(output, group);
-    group.members.add(output);
-    this.#store(output);
+    for (const output of node.outputs) {
+      this.#home.set(output, group);
+      group.members.add(output);
+    }
+    if (node.outputs.length === 1) this.#store(node.outputs[0]);
   }
 
   #storeRoot(root: Value): Value {

@@ -1,4 +1,4 @@
-import type { Value } from "../../graph/node.ts";
+import type { Node, Value } from "../../graph/node.ts";
 import { numel, type Shape, sameShape } from "../../graph/shape.ts";
 import type { ReduceName } from "../../ops/builders.ts";
 import { definitionOf, type TypedNode } from "../../ops/table.ts";
@@ -32,6 +32,8 @@ export interface Group {
  *   their operands' rows or columns
  * - `sort`: the order of each row's elements
  * - `scatter`: elements combined at indices that are data
+ * - `attend`: attention, with what follows elementwise
+ * - `attendGradient`: gradients of attention
  */
 export type Template =
   | { readonly kind: "map"; readonly shape: Shape }
@@ -40,7 +42,14 @@ export type Template =
   | { readonly kind: "reduce"; readonly shape: Shape; readonly dims: readonly number[] }
   | { readonly kind: "contract"; readonly shape: Shape; readonly beside: Side | undefined }
   | { readonly kind: "sort"; readonly order: Value }
-  | { readonly kind: "scatter"; readonly target: Value };
+  | { readonly kind: "scatter"; readonly target: Value }
+  | { readonly kind: "attend"; readonly node: Node }
+  | { readonly kind: "attendGradient"; readonly node: Node };
+
+/** Whether the results exist only when the kernel has ended: nothing can follow inside. */
+export function endsWithKernel({ kind }: Template): boolean {
+  return kind === "scatter" || kind === "sort" || kind === "attendGradient";
+}
 
 /** The index variables of a group's own loops. */
 export interface Coordinates {
@@ -92,6 +101,16 @@ export function coordinatesOf(template: Template): Coordinates {
     case "sort": {
       const wide = axes(template.order.shape);
       return { wide, wideShape: template.order.shape, narrow: wide, narrowShape: template.order.shape };
+    }
+    case "attend": {
+      const { shape } = template.node.outputs[0];
+      const wide = axes(shape);
+      return { wide, wideShape: shape, narrow: wide.slice(0, -1), narrowShape: shape.slice(0, -1) };
+    }
+    case "attendGradient": {
+      const { shape } = template.node.outputs[0];
+      const wide = axes(shape);
+      return { wide, wideShape: shape, narrow: wide, narrowShape: shape };
     }
     case "scatter": {
       const wide = axes(template.target.shape);

@@ -1,4 +1,4 @@
-import type { Value } from "../../graph/node.ts";
+import type { Node, Value } from "../../graph/node.ts";
 import type { Group } from "./groups.ts";
 
 /** Where values are while groups are being formed. */
@@ -73,6 +73,18 @@ export class Relations {
     };
     visit(value);
     return found;
+  }
+
+  /** Whether computing a value from what lies in memory or has a group takes such a node. */
+  computes(value: Value, such: (node: Node) => boolean): boolean {
+    const { isInput, homeOf, ownerOf } = this.#placing;
+    const seen = new Set<Value>();
+    const visit = (part: Value): boolean => {
+      if (seen.has(part) || isInput(part) || homeOf.has(part) || ownerOf.has(part)) return false;
+      seen.add(part);
+      return such(part.node) || part.node.inputs.some(visit);
+    };
+    return visit(value);
   }
 
   /** Groups that must have run before `value` can be computed outside of them; notes that `reader` computes what is free. */

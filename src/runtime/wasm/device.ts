@@ -24,7 +24,12 @@ export class WasmDevice implements Device {
   readonly #heap = new Heap();
   readonly #features = detectFeatures();
   readonly #kernels = new KernelCache(this.#heap.memory, this.#features);
-  readonly #target: Target = { name: "wasm", dtypes, intrinsics: new Set() };
+  readonly #target: Target = {
+    name: "wasm",
+    dtypes,
+    intrinsics: new Set(),
+    composites: new Set(["attention", "attentionGradient"]),
+  };
   /** Temporaries of whichever program runs: programs run one after the other and leave nothing here. */
   #workspace = { address: 0, bytes: 0 };
 

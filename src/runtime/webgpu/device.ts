@@ -55,6 +55,7 @@ export class WebGpuDevice implements Device {
       name: this.name,
       dtypes,
       intrinsics: new Set(),
+      composites: new Set(),
       alignment: Math.max(256, gpu.limits.minStorageBufferOffsetAlignment),
       workgroup: {
         invocations: maxComputeInvocationsPerWorkgroup,

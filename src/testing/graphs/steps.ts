@@ -271,6 +271,62 @@ const whereStep: Decoder = (pool, x, y, a) => {
   return b.where(decided, chosen, rest);
 };
 
+/**
+ * Attention of a value's rows to another's (or its own), with a score function, a mask, or dropout. Positions come from the
+ * graph, or another value is captured.
+ */
+const attentionStep: Decoder = (pool, x, y, a) => {
+  if (x.shape.length < 2 || x.shape.includes(0)) return undefined;
+  const rank = x.shape.length;
+  const sameBut = (dims: number) => (value: Value) =>
+    value.shape.length === rank && value.shape.every((size, i) => i >= rank - dims || size === x.shape[i]);
+  const key =
+    pool.choose(y, (value) => sameBut(2)(value) && value.shape[rank - 1] === x.shape[rank - 1]) ?? x;
+  const keys = key.shape[rank - 2];
+  if (keys === 0) return undefined;
+  const value = pool.choose(a, (other) => sameBut(2)(other) && other.shape[rank - 2] === keys) ?? key;
+  const scores = [...x.shape.slice(0, -1), keys];
+  const [q, k, v] = [x, key, value].map((operand) => pool.asFloat(operand, 4));
+  const captured = pool.choose(
+    y + a,
+    (other) =>
+      other.shape.length <= rank &&
+      other.shape.every((size, i) => broadcastsAt(size, scores, i - other.shape.length)),
+  );
+  const query = b.reshape(b.iota(x.shape[rank - 2], "i32"), [x.shape[rank - 2], 1]);
+  const position = b.iota(keys, "i32");
+  const minus = (score: Value): Value => b.scalarLike(score, Number.NEGATIVE_INFINITY);
+  const masks = [
+    b.le(position, query),
+    b.ne(position, query),
+    b.le(b.abs(b.sub(query, position)), b.full([], "i32", 2)),
+  ];
+  const forms: readonly ((score: Value) => Value)[] = [
+    (score) => score,
+    (score) => (captured ? b.add(score, pool.asFloat(captured, 4)) : score),
+    (score) => b.where(masks[a % 3], score, minus(score)),
+    (score) => b.tanh(b.mul(score, captured ? pool.asFloat(captured, 1) : score)),
+    (score) => b.where(captured?.dtype === "bool" ? captured : masks[y % 3], score, minus(score)),
+  ];
+  const counter = b.reshape(b.iota(numel(scores), "u32"), scores);
+  const zero = b.full([], "u32", a);
+  const [word] = b.threefry2x32([zero, zero], [zero, counter]);
+  const kept = b.lt(word, b.full([], "u32", 3 * 2 ** 30));
+  const results = b.attention([q, k, v], {
+    scale: [1, 0.5, 0.125][y % 3],
+    score: forms[(a + y) % forms.length],
+    dropout: a % 4 === 0 ? { kept, probability: 0.25 } : undefined,
+    emptyRow: "zero",
+  });
+  return a % 7 === 0
+    ? b.mul(results[0], b.reshape(b.add(results[1], results[2]), [...x.shape.slice(0, -1), 1]))
+    : results[0];
+};
+
+function broadcastsAt(size: number, shape: Shape, fromEnd: number): boolean {
+  return size === 1 || size === shape[shape.length + fromEnd];
+}
+
 /** Words of a counter that runs over the elements: random numbers as dropout draws them. */
 const randomStep: Decoder = (pool, x, y, a) => {
   const count = numel(x.shape);
@@ -351,6 +407,7 @@ export const steps = {
   logSoftmax: alongDim(b.logSoftmax),
   layerNorm: layerNormStep,
   crossEntropy: crossEntropyStep,
+  attention: attentionStep,
   random: randomStep,
   position: positionStep,
 } satisfies Record<string, Decoder>;
@@ -358,6 +415,7 @@ export const steps = {
 export type StepName = keyof typeof steps;
 
 const often: readonly StepName[] = [
+  "attention",
   "add",
   "mul",
   "sub",

@@ -13,6 +13,7 @@ const target = {
   name: "wasm",
   dtypes: ["bool", "u32", "i32", "f32"],
   intrinsics: new Set<string>(),
+  composites: new Set<string>(),
 } as const;
 
 function leaf(shape: readonly number[], seed: number): Value {

@@ -4,7 +4,12 @@ import type { Target } from "../../../src/codegen/target.ts";
 import type { Executable, Program, Storage } from "../../../src/runtime/device.ts";
 import { WasmDevice } from "../../../src/runtime/wasm/device.ts";
 
-const target: Target = { name: "wasm", dtypes: ["bool", "u32", "i32", "f32"], intrinsics: new Set() };
+const target: Target = {
+  name: "wasm",
+  dtypes: ["bool", "u32", "i32", "f32"],
+  intrinsics: new Set(),
+  composites: new Set(["attention", "attentionGradient"]),
+};
 
 /** A quiet NaN as f32, a large number as an integer: whoever reads it undefined gives itself away. */
 const poison = 0x7fc0dead;
