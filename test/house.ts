@@ -83,11 +83,11 @@ function placeOf(path: string): Place | null {
 const mayUseNode = (path: string): boolean =>
   path.startsWith("src/cli/") || /^src\/(io|runtime)\/(.+\/)?node[^/]*(\/|\.ts$)/.test(path);
 
-/** Packages that a device's `node*` files load when they are asked for, if they are installed. */
-const optionalPackages: readonly string[] = ["webgpu"];
+/** Packages that the `node*` files of a room load when they are asked for, if they are installed. */
+const optionalPackages: Readonly<Record<string, string>> = { webgpu: "runtime", "@huggingface/hub": "io" };
 
 const mayLoad = (path: string, specifier: string): boolean =>
-  optionalPackages.includes(specifier) && /^src\/runtime\/(.+\/)?node[^/]*(\/|\.ts$)/.test(path);
+  mayUseNode(path) && path.split("/")[1] === optionalPackages[specifier];
 
 /** Whether the reference device may import `target`: graph, ops, itself, and the files shared by all devices. */
 const referenceMayImport = (target: string): boolean =>

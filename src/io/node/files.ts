@@ -117,6 +117,14 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
+/** Whether a folder stands at `path`. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
 /** The system's code of an error ("ENOENT"), if it has one. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;

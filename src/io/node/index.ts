@@ -7,7 +7,14 @@ export {
   type SaveOptions,
   saveCheckpoint,
 } from "./checkpointFolder.ts";
-export { FileWriteError, readTextFile } from "./files.ts";
+export { FileWriteError, isFolder, readTextFile } from "./files.ts";
+export {
+  DownloadError,
+  type DownloadOptions,
+  type DownloadProgress,
+  downloadModel,
+  isHubName,
+} from "./hub.ts";
 export {
   type ModelFolder,
   type ModelFolderContents,

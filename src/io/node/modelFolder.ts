@@ -16,6 +16,14 @@ const weightsName = "model.safetensors";
 const indexName = "model.safetensors.index.json";
 const tokenizerName = "tokenizer.json";
 
+/** What files of a model folder are called. */
+export const fileNames = {
+  config: configName,
+  weights: weightsName,
+  index: indexName,
+  tokenizer: tokenizerName,
+} as const;
+
 /** A model as Hugging Face's `save_pretrained` lays it out in a folder. */
 export interface ModelFolder {
   /** The object in `config.json`. */
@@ -71,6 +79,13 @@ async function readTensors(path: string): Promise<ReadonlyMap<string, Safetensor
     if (!(error instanceof FileFormatError)) throw error;
     throw new FileFormatError(`${path}: ${error.message}`, { cause: error });
   }
+}
+
+/** The files that the folder's index of weights names. @throws FileFormatError for an index that is malformed. */
+export async function shardsOf(folder: string): Promise<readonly string[]> {
+  const path = join(folder, indexName);
+  const index = await readJsonObject(path, "the list of the weights' shards, a JSON object");
+  return [...new Set(readWeightMap(path, index).values())];
 }
 
 async function readShards(folder: string, indexPath: string): Promise<ReadonlyMap<string, SafetensorsEntry>> {
