@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addAttentionCommand } from "./attention.ts";
 import { addDemoCommand } from "./demo.ts";
 import { InterruptedError, isUsersError } from "./errors.ts";
 import { addExplainCommand } from "./explain.ts";
@@ -39,6 +40,7 @@ function makeProgram(terminal: Terminal): Command {
     .exitOverride();
   addTrainCommand(program, terminal);
   addFillCommand(program, terminal);
+  addAttentionCommand(program, terminal);
   addScoreCommand(program, terminal);
   addSimilarCommand(program, terminal);
   addGenerateCommand(program, terminal);

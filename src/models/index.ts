@@ -67,6 +67,7 @@ export { type EmbeddingTables, type EncoderInputs, EncoderModel, type EncoderOut
 export type { EncoderConfig, ProblemType } from "./encoderConfig.ts";
 export { beamSearch, type GenerateOptions, generateTokens, type NextLogits } from "./generate.ts";
 export type { LabelledInputs, MaskedLMInputs, SpanInputs, SpanOutput, TaskOutput } from "./headModels.ts";
+export * from "./inspect/index.ts";
 export {
   type FromPretrainedOptions,
   fromPretrained,

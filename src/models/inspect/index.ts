@@ -1,0 +1,5 @@
+/** Looking inside models: what their modules give on the way, as numbers and as pictures. */
+export { attentionMaps, meanMatrix } from "./attentionMaps.ts";
+export { heatmapText, type LabelledMatrix } from "./heatmap.ts";
+export { type HeatmapSection, heatmapPage } from "./heatmapPage.ts";
+export { type ActivationFilter, type CachedRun, runWithCache } from "./runWithCache.ts";
