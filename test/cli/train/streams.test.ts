@@ -26,11 +26,11 @@ describe.each([
   };
 
   it("learns", async () => {
-    const settings = ["--steps", "80", "--lr", "1e-2", "--dropout", "0", "--device", "wasm"];
+    const settings = ["--steps", "60", "--lr", "1e-2", "--dropout", "0"];
     const { status, stdout, stderr } = await fusegrad(train(...settings));
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const lines = jsonLines(stdout);
-    expect(lines.at(-1)?.heldOutLoss).toBeLessThan(Number(lines[0].loss) - 0.7);
+    expect(lines.at(-1)?.heldOutLoss).toBeLessThan(Number(lines[0].loss) - 0.5);
     expect(Object.keys(lines.at(-1) ?? {})).toEqual(["final", "heldOutLoss", "unigramLoss", "accuracy"]);
   });
 
