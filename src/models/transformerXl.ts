@@ -258,14 +258,14 @@ export class TransfoXLModel extends Module {
       throw new ShapeError(`transfo-xl: input ids ${formatShape(inputIds.shape)}, wanted [B, T]`);
     const [batch, length] = inputIds.shape;
     const { d_model, mem_len } = this.config;
-    const { mems = this.#noMemory(batch, inputIds) } = inputs;
+    let h = this.dropout.forward(this.embedding.forward(inputIds));
+    const { mems = this.#noMemory(batch, h) } = inputs;
     const wanted = { layers: this.layers.length, batch, width: d_model };
     const memory = memoryLength("transfo-xl", mems, wanted);
     const around: Surroundings = {
       distances: this.dropout.forward(this.#distances(memory + length, inputIds)),
       allowed: this.#allowed(length, memory, inputIds),
     };
-    let h = this.dropout.forward(this.embedding.forward(inputIds));
     const states: Tensor[] = [];
     const attentions: Tensor[] = [];
     for (const [i, layer] of this.layers.entries()) {
@@ -284,10 +284,10 @@ export class TransfoXLModel extends Module {
   }
 
   /** What is attended before the first segment. */
-  #noMemory(batch: number, { device }: Tensor): readonly Tensor[] | undefined {
+  #noMemory(batch: number, { device, dtype }: Tensor): readonly Tensor[] | undefined {
     const { mem_len, d_model } = this.config;
     if (mem_len === 0) return undefined;
-    return this.layers.map(() => zerosTensor([mem_len, batch, d_model], { device }));
+    return this.layers.map(() => zerosTensor([mem_len, batch, d_model], { device, dtype }));
   }
 
   #distances(keys: number, like: Tensor): Tensor {

@@ -1,10 +1,9 @@
-import { ArgumentError } from "../graph/errors.ts";
 import { binaryCrossEntropyWithLogits, crossEntropy } from "../nn/functional/index.ts";
 import { LayerNorm } from "../nn/layerNorm.ts";
 import type { Linear } from "../nn/linear.ts";
 import { Module } from "../nn/module.ts";
-import { arange, type CreateOptions } from "../tensor/create.ts";
-import { concat, type Tensor, where } from "../tensor/tensor.ts";
+import type { CreateOptions } from "../tensor/create.ts";
+import { concat, type Tensor } from "../tensor/tensor.ts";
 import type { Names } from "./encoder.ts";
 import { type XLNetOutput, xlnetLinear } from "./xlnet.ts";
 import type { XLNetConfig } from "./xlnetConfig.ts";
@@ -107,25 +106,6 @@ function rowsAt(x: Tensor, index: Tensor): Tensor {
   return x.gather(1, index.unsqueeze(2).expand([...index.shape, x.shape[2]]));
 }
 
-/** The `count` largest of each row [..., n] in descending order, and where they are. */
-function largest(x: Tensor, count: number): { readonly values: Tensor; readonly indices: Tensor } {
-  if (count > x.size(-1)) {
-    throw new ArgumentError(
-      `xlnet: ${count} candidates of ${x.size(-1)} tokens; lower start_n_top and end_n_top`,
-    );
-  }
-  const at = arange(0, x.size(-1), 1, { device: x.device });
-  const indices: Tensor[] = [];
-  let rest = x;
-  for (let i = 0; i < count; i++) {
-    const index = rest.argmax(-1, { keepdim: true });
-    indices.push(index);
-    rest = where(at.eq(index), Number.NEGATIVE_INFINITY, rest);
-  }
-  const all = concat(indices, -1);
-  return { values: x.gather(-1, all), indices: all };
-}
-
 /** Answers from several candidates, and whether there is one. */
 export class XLNetForQuestionAnswering extends XLNetHeadModel {
   readonly start: StartLogits;
@@ -143,7 +123,10 @@ export class XLNetForQuestionAnswering extends XLNetHeadModel {
     this.answer = new AnswerClass(config, options);
   }
 
-  /** With both positions, the loss, where the end is predicted from the true start; without, candidates. */
+  /**
+   * With both positions, the loss, where the end is predicted from the true start; without, candidates.
+   * @throws ArgumentError for more candidates than tokens.
+   */
   forward(inputIds: Tensor, inputs: XLNetAnswerInputs = {}): XLNetAnswerOutput {
     const output = this.transformer.forward(inputIds, inputs);
     const { lastHiddenState: hidden } = output;
@@ -181,10 +164,10 @@ export class XLNetForQuestionAnswering extends XLNetHeadModel {
     const { start_n_top, end_n_top } = this.config;
     const [batch] = hidden.shape;
     const startProbabilities = startLogits.softmax(-1);
-    const starts = largest(startProbabilities, start_n_top);
+    const starts = startProbabilities.topk(start_n_top);
     const endLogits = this.end.forward(hidden, rowsAt(hidden, starts.indices), pMask);
-    const ends = largest(endLogits.softmax(1).transpose(1, 2), end_n_top);
-    const flat = (x: Tensor): Tensor => x.transpose(1, 2).reshape([batch, start_n_top * end_n_top]);
+    const ends = endLogits.softmax(1).topk(end_n_top, { dim: 1 });
+    const flat = (x: Tensor): Tensor => x.reshape([batch, start_n_top * end_n_top]);
     const expected = startProbabilities.unsqueeze(1).matmul(hidden).squeeze(1);
     return {
       startTopLogProbs: starts.values,
