@@ -1,13 +1,11 @@
 import { ArgumentError, ShapeError } from "../../graph/errors.ts";
 import { formatShape } from "../../graph/shape.ts";
 import { type Tensor, where } from "../../tensor/tensor.ts";
+import { logSigmoid } from "./activation.ts";
 import { checkSameShape, type LossOptions, type Reduction, reduceLoss } from "./reduction.ts";
 
 /** max(x, 0) whose gradient at 0 is 1, as that of PyTorch's clamp; NaN stays. */
 const aboveZero = (x: Tensor): Tensor => where(x.lt(0), 0, x);
-
-/** log(1 + exp(x)) where exp does not overflow; equal halves of the gradient at 0, where the two forms meet. */
-const softplus = (x: Tensor): Tensor => x.maximum(0).add(x.abs().neg().exp().add(1).log());
 
 /** The squared difference of tensors of one shape. @throws ShapeError where they differ. */
 export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
@@ -103,7 +101,7 @@ export function binaryCrossEntropyWithLogits(
 ): Tensor {
   checkSameShape("binaryCrossEntropyWithLogits", logits, target);
   const { weight, posWeight, reduction } = options;
-  const negative = softplus(logits.neg());
+  const negative = logSigmoid(logits).neg();
   const factor = posWeight ? posWeight.sub(1).mul(target).add(1) : undefined;
   // (1 - t) x + (1 + (p - 1) t) log(1 + exp(-x))
   const losses = logits.sub(logits.mul(target)).add(factor ? negative.mul(factor) : negative);

@@ -219,7 +219,9 @@ function firstLargest(pooled: Pooled): Tensor {
   const chosen = inside ? best.logicalAnd(overWindows(inside, dims)) : best;
   const count = elements.size(-1);
   const position = arange(0, count, 1, { device: windows.device });
-  return position.eq(where(chosen, position, count).amin({ dim: -1, keepdim: true }));
+  const first = where(chosen, position, count).amin({ dim: -1, keepdim: true });
+  // A dilated window may lie in the padding altogether: then its first element stands for it, which is -infinity.
+  return position.eq(inside ? where(first.eq(count), 0, first) : first);
 }
 
 function largest(pooled: Pooled): Tensor {

@@ -26,7 +26,8 @@ const windowing = (dims: number) =>
     .map(({ extra, pad, ...windows }) => {
       const spans = windows.kernel.map((size, i) => (size - 1) * windows.dilation[i] + 1);
       const padding = pad.map((n, i) => Math.min(n, Math.floor(spans[i] / 2)));
-      const sizes = extra.map((n, i) => Math.max(1, spans[i] - 2 * padding[i] + n));
+      // As large as the dilation: then no window lies in the padding altogether, where the largest is -infinity.
+      const sizes = extra.map((n, i) => Math.max(windows.dilation[i], spans[i] - 2 * padding[i] + n));
       return { ...windows, padding, sizes };
     });
 
