@@ -12,18 +12,17 @@ import type { Device } from "../runtime/device.ts";
  * device.
  */
 
-/** Reads a value of one element. */
-async function readNumber(device: Device, value: Value): Promise<number> {
-  const data = await currentEngine().fetch(device, b.reshape(value, [1]));
-  return data[0];
+/** Computes a vector and reads its last element. @throws TraceError inside a compiled function. */
+async function readLast(device: Device, values: Value): Promise<number> {
+  const engine = currentEngine();
+  engine.realise(device, [values]);
+  const last = values.shape[0] - 1;
+  return (await engine.fetch(device, b.narrow(values, [last], [1])))[0];
 }
 
 const count = (value: number): Value => b.full([], "i32", value);
 
 const flat = (x: Value): Value => b.reshape(x, [numel(x.shape)]);
-
-/** The last element of a vector that has one. */
-const lastOf = (x: Value): Value => b.narrow(x, [x.shape[0] - 1], [1]);
 
 /** Positions (i32) in row-major order at which a bool mask holds. */
 export async function positionsOf(device: Device, mask: Value): Promise<Value> {
@@ -31,7 +30,7 @@ export async function positionsOf(device: Device, mask: Value): Promise<Value> {
   const size = holds.shape[0];
   if (size === 0) return b.full([0], "i32", 0);
   const rank = o.cumsum(b.cast(holds, "i32"));
-  const found = await readNumber(device, lastOf(rank));
+  const found = await readLast(device, rank);
   const target = b.where(holds, b.sub(rank, count(1)), count(-1));
   return b.scatterReduce(b.full([found], "i32", 0), 0, target, b.iota(size, "i32"), "replace");
 }
@@ -116,7 +115,7 @@ async function uniqueOf(
   const position = b.iota(size, "i32");
   const begins = b.logicalOr(differs, b.eq(position, count(0)));
   const group = b.sub(o.cumsum(b.cast(begins, "i32")), count(1));
-  const groups = (await readNumber(device, lastOf(group))) + 1;
+  const groups = (await readLast(device, group)) + 1;
   const zeros = b.full([groups], "i32", 0);
   const starts = b.where(begins, group, count(-1));
   const first = b.scatterReduce(zeros, 0, starts, position, "replace");
@@ -145,9 +144,9 @@ export async function bincount(
   if (!Number.isInteger(minlength) || minlength < 0)
     throw new ArgumentError(`bincount: minlength ${minlength} is not an integer of at least 0`);
   const [size] = x.shape;
-  const least = size === 0 ? 0 : await readNumber(device, b.reduce("min", x, [0]));
+  const least = size === 0 ? 0 : await readLast(device, b.reduce("min", x, [0]));
   if (least < 0) throw new ArgumentError(`bincount: element ${least} is negative; only counts from 0 exist`);
-  const largest = size === 0 ? -1 : await readNumber(device, b.reduce("max", x, [0]));
+  const largest = size === 0 ? -1 : await readLast(device, b.reduce("max", x, [0]));
   const each = weights ?? b.full([size], "i32", 1);
   return b.scatterAdd(b.full([Math.max(largest + 1, minlength)], each.dtype, 0), 0, x, each);
 }
