@@ -12,6 +12,7 @@ import { placeLets } from "./kernel/placeLets.ts";
 import { mapStatements, walkScalars } from "./kernel/scalars.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
 import { lowerGroup } from "./lower/lower.ts";
+import { LoweredStructures } from "./lower/structure.ts";
 import { type Fusion, fuse } from "./schedule/fuse.ts";
 import type { Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
@@ -65,6 +66,11 @@ export function planProgram(program: ProgramGraph, target: Target): Plan {
   return new Planner(program, target).plan();
 }
 
+/** A kernel without a name; `key` says in full what it does. */
+interface FinishedBody extends Pick<Kernel, "buffers" | "body"> {
+  readonly key: string;
+}
+
 class Planner {
   readonly #program: ProgramGraph;
   readonly #target: Target;
@@ -75,7 +81,8 @@ class Planner {
    */
   readonly #standIns: ReadonlyMap<Value, Value>;
   readonly #isInput = (value: Value): boolean => this.#inputIndex.has(value);
-  readonly #finished = new Map<string, Pick<Kernel, "buffers" | "body">>();
+  readonly #finished = new Map<string, FinishedBody>();
+  readonly #finishedOf = new Map<readonly Statement[], FinishedBody>();
   #origins: ReadonlyMap<unknown, string> = new Map();
 
   constructor(program: ProgramGraph, target: Target) {
@@ -108,9 +115,11 @@ class Planner {
 
     const reads = new Map(fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput)]));
     const order = orderGroups(fusion, reads, this.#overwrites(fusion, reads, written));
-    const lowered = order.map((group) =>
-      lowerGroup(group, (value) => readsFromMemory(value, group, fusion, this.#isInput), this.#target),
-    );
+    const structures = new LoweredStructures();
+    const lowered = order.map((group) => {
+      const inMemory = (value: Value): boolean => readsFromMemory(value, group, fusion, this.#isInput);
+      return structures.lower(group, inMemory, () => lowerGroup(group, inMemory, this.#target));
+    });
     const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored));
     const steps = mergeNeighbours(lowered, (value) => this.#regionOf(value, inPlace));
     return this.#assemble(steps, stored.slice(0, outputs.length), written, inPlace);
@@ -266,16 +275,7 @@ class Planner {
     const { group, body, buffers, scratch, flops } = step.lowered;
     const ops = this.#opsOf(group);
     const parameters = [...buffers.values()];
-    const written = { buffers: [...parameters, ...scratch], body };
-    const key = kernelKey(written);
-    let shared = this.#finished.get(key);
-    if (shared === undefined) {
-      const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics));
-      const scheduled = this.#target.workgroup ? spread(expanded) : expanded;
-      const phases = phasesOf(scheduled).map(placeLets);
-      shared = { buffers: written.buffers, body: joinPhases(phases) };
-      this.#finished.set(key, shared);
-    }
+    const { key, ...shared } = this.#finishBody([...parameters, ...scratch], body);
     return {
       kernel: { name: `${group.template.kind}${index}_${ops.slice(0, 3).join("_") || "copy"}`, ...shared },
       key,
@@ -286,6 +286,23 @@ class Planner {
       flops,
       stopped: [...group.stopped],
     };
+  }
+
+  /** The kernel's body as a target prints it; made once for equal ones. */
+  #finishBody(buffers: readonly Buffer[], body: readonly Statement[]): FinishedBody {
+    const known = this.#finishedOf.get(body);
+    if (known) return known;
+    const key = kernelKey({ buffers, body });
+    let finished = this.#finished.get(key);
+    if (finished === undefined) {
+      const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics));
+      const scheduled = this.#target.workgroup ? spread(expanded) : expanded;
+      const phases = phasesOf(scheduled).map(placeLets);
+      finished = { key, buffers, body: joinPhases(phases) };
+      this.#finished.set(key, finished);
+    }
+    this.#finishedOf.set(body, finished);
+    return finished;
   }
 
   #opsOf(group: Group): string[] {

@@ -151,12 +151,12 @@ class ContractWriter {
     return probe.operations;
   }
 
-  #wideIndex(value: Value, index: readonly Expression[]): Expression[] {
+  #wideIndex(value: Value, index: readonly Expression[]): readonly Expression[] {
     const { shape } = this.#template;
     return this.#indexOf(value, { wide: index, wideShape: shape, narrow: index, narrowShape: shape });
   }
 
-  #indexOf(value: Value, coordinates: Coordinates): Expression[] {
+  #indexOf(value: Value, coordinates: Coordinates): readonly Expression[] {
     const place = placeOf(value.shape, coordinates);
     if (place === undefined)
       throw new InternalError(`contract kernel: ${value.node.op} has no place in the product`);

@@ -126,7 +126,7 @@ function storeNarrow(
 ): void {
   const narrowShape = template.shape.filter((_, dim) => !template.dims.includes(dim));
   const coordinates: Coordinates = { wide: kept, wideShape: narrowShape, narrow: kept, narrowShape };
-  const indexOf = (value: Value): Expression[] => {
+  const indexOf = (value: Value): readonly Expression[] => {
     const place = placeOf(value.shape, coordinates);
     if (place === undefined)
       throw new InternalError(`reduce kernel: ${value.node.op} has no place in its results`);

@@ -89,7 +89,7 @@ class RowWriter {
     return { narrow: rows, narrowShape, wide: [...rows, element], wideShape: [...narrowShape, length] };
   }
 
-  #indexOf(value: Value, coordinates: Coordinates): Expression[] {
+  #indexOf(value: Value, coordinates: Coordinates): readonly Expression[] {
     const place = placeOf(value.shape, coordinates);
     if (place === undefined) throw new InternalError(`row kernel: ${value.node.op} has no place in the row`);
     return place.index;

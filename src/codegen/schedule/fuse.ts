@@ -13,7 +13,6 @@ import {
   type Group,
   isReduction,
   placeOf,
-  productsOf,
   readsInPlace,
   reductionTemplate,
   sameLoops,
@@ -21,7 +20,7 @@ import {
   scanTemplate,
   type Template,
 } from "./groups.ts";
-import { pairReductions, productsFirst, type Side, sideOf } from "./products.ts";
+import { type Pairing, pairReductions, productsFirst } from "./products.ts";
 import { lastingValues, recomputedFrom } from "./recompute.ts";
 import { Relations } from "./relations.ts";
 import { basesOf, behindReshapes } from "./views.ts";
@@ -55,8 +54,10 @@ export function fuse(
   roots: readonly Value[],
   isInput: (value: Value) => boolean,
 ): Fusion {
-  const first = new Fuser(isInput, new Set()).run(order, roots);
-  return new Fuser(isInput, lastingValues(first.groups, isInput)).run(order, roots);
+  const pairing = pairReductions(order);
+  const sorted = productsFirst(order, pairing);
+  const first = new Fuser(isInput, pairing, new Set()).run(sorted, roots);
+  return new Fuser(isInput, pairing, lastingValues(first.groups, isInput)).run(sorted, roots);
 }
 
 class Fuser {
@@ -71,20 +72,19 @@ class Fuser {
   readonly #depths = new Depths();
   /** Values that will probably be stored, so that others may count on them. */
   readonly #expected: ReadonlySet<Value>;
-  #besideOf: ReadonlyMap<Node, Side> = new Map();
+  readonly #pairing: Pairing;
   #nextId = 0;
 
-  constructor(isInput: (value: Value) => boolean, expected: ReadonlySet<Value>) {
+  constructor(isInput: (value: Value) => boolean, pairing: Pairing, expected: ReadonlySet<Value>) {
     this.#isInput = isInput;
+    this.#pairing = pairing;
     this.#expected = expected;
     this.#relations = new Relations({ isInput, homeOf: this.#home, ownerOf: this.#owner });
   }
 
   run(order: readonly Node[], roots: readonly Value[]): Fusion {
     for (const root of roots) this.#promised.add(behindReshapes(root));
-    const pairing = pairReductions(order);
-    this.#besideOf = pairing.sideOf;
-    for (const node of productsFirst(order, pairing)) this.#place(node);
+    for (const node of order) this.#place(node);
     const rootStorage = new Map(roots.map((root) => [root, this.#storeRoot(root)]));
     return { groups: this.#groups, homeOf: this.#home, ownerOf: this.#owner, rootStorage };
   }
@@ -231,7 +231,7 @@ class Fuser {
   #placeInRows(node: Node, template: Template): void {
     const [output] = node.outputs;
     const group =
-      this.#groups.findLast((candidate) => this.#canReduceBeside(node, candidate)) ??
+      this.#productBeside(node) ??
       this.#groups.findLast(
         (candidate) =>
           sameLoops(candidate.template, template) &&
@@ -249,11 +249,14 @@ class Fuser {
     this.#noteDepth(node, group);
   }
 
-  /** Whether a product of the group multiplies what the reduction reads. */
-  #canReduceBeside(node: Node, group: Group): boolean {
-    const { template } = group;
-    if (template.kind !== "contract" || template.beside === undefined) return false;
-    return productsOf(group).some((product) => sideOf(node, product) === template.beside);
+  /** The group of a product that multiplies what the reduction reads. */
+  #productBeside(node: Node): Group | undefined {
+    for (const product of this.#pairing.waitsFor.get(node) ?? []) {
+      const group = this.#home.get(product.outputs[0]);
+      const { beside } = group?.template.kind === "contract" ? group.template : { beside: undefined };
+      if (beside !== undefined && beside === this.#pairing.sideOf.get(product)) return group;
+    }
+    return undefined;
   }
 
   /** Whether a reduction or scan of `input` can share the group's loops: it reads what is there, or the same data. */
@@ -261,14 +264,14 @@ class Fuser {
     const coordinates = this.#coordinatesOf(group);
     const bases = basesOf(input);
     const atHome = bases.some((base) => this.#home.get(base) === group);
+    if (!atHome && !this.#isRecent(group)) return false;
     if (atHome && group.template.kind === "reduce") return false;
     if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
     if (atHome && bases.some((base) => this.#depths.isDeep(base))) return false;
     for (const base of bases) {
       if (this.#home.get(base) !== group && this.#relations.isBehind(base, group)) return false;
     }
-    if (atHome) return true;
-    return this.#isRecent(group) && this.#sharesReads(input, group);
+    return atHome || this.#sharesReads(input, group);
   }
 
   #adopt(base: Value, input: Value, group: Group): void {
@@ -289,7 +292,7 @@ class Fuser {
   #placeProduct(node: Node): void {
     const [product] = node.outputs;
     for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
-    const beside = this.#besideOf.get(node);
+    const beside = this.#pairing.sideOf.get(node);
     const group =
       this.#groups.findLast(
         (candidate) =>

@@ -130,18 +130,16 @@ function axes(shape: Shape): Expression[] {
 export function placeOf(
   shape: Shape,
   coordinates: Coordinates,
-): { index: Expression[]; width: Width } | undefined {
+): { readonly index: readonly Expression[]; readonly width: Width } | undefined {
+  const { wide, wideShape, narrow, narrowShape } = coordinates;
+  if (sameShape(shape, wideShape)) return { index: wide, width: "wide" };
   const count = numel(shape);
-  if (count === numel(coordinates.wideShape)) {
-    return { index: delinearize(linearize(coordinates.wide, coordinates.wideShape), shape), width: "wide" };
+  if (count === numel(wideShape)) {
+    return { index: delinearize(linearize(wide, wideShape), shape), width: "wide" };
   }
-  if (count === numel(coordinates.narrowShape)) {
-    return {
-      index: delinearize(linearize(coordinates.narrow, coordinates.narrowShape), shape),
-      width: "narrow",
-    };
-  }
-  return undefined;
+  if (count !== numel(narrowShape)) return undefined;
+  if (sameShape(shape, narrowShape)) return { index: narrow, width: "narrow" };
+  return { index: delinearize(linearize(narrow, narrowShape), shape), width: "narrow" };
 }
 
 /**

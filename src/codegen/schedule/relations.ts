@@ -13,6 +13,7 @@ export interface Placing {
 /** Which groups must run before which, kept free of circles while groups grow. */
 export class Relations {
   readonly #placing: Placing;
+  /** All that must run before a group, directly or not. */
   readonly #before = new Map<Group, Set<Group>>();
   /** Groups that compute a value wherever they read it, because it had no group of its own when they were made. */
   readonly #inlined = new Map<Value, Set<Group>>();
@@ -28,7 +29,10 @@ export class Relations {
 
   /** Whether computing `value` needs the group to have finished. */
   isBehind(value: Value, group: Group): boolean {
-    return [...this.#dependenciesOf(value)].some((other) => other === group || this.#reaches(other, group));
+    for (const other of this.#dependenciesOf(value)) {
+      if (other === group || this.#reaches(other, group)) return true;
+    }
+    return false;
   }
 
   /**
@@ -113,25 +117,19 @@ export class Relations {
   }
 
   #order(first: Group, then: Group): void {
-    if (first === then) return;
-    const before = this.#before.get(then);
-    if (before) before.add(first);
-    else this.#before.set(then, new Set([first]));
+    if (first === then || this.#reaches(then, first)) return;
+    const earlier = [first, ...(this.#before.get(first) ?? [])];
+    const add = (before: Set<Group>): void => {
+      for (const group of earlier) before.add(group);
+    };
+    const before = this.#before.get(then) ?? new Set();
+    this.#before.set(then, before);
+    add(before);
+    for (const others of this.#before.values()) if (others.has(then)) add(others);
   }
 
   /** Whether `from` depends on `to`, directly or not. */
   #reaches(from: Group, to: Group): boolean {
-    const seen = new Set<Group>();
-    const stack = [from];
-    for (let group = stack.pop(); group !== undefined; group = stack.pop()) {
-      for (const next of this.#before.get(group) ?? []) {
-        if (next === to) return true;
-        if (!seen.has(next)) {
-          seen.add(next);
-          stack.push(next);
-        }
-      }
-    }
-    return false;
+    return this.#before.get(from)?.has(to) ?? false;
   }
 }

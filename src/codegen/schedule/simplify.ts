@@ -101,7 +101,7 @@ function swapsLastDims(original: Node): boolean {
 }
 
 /** Attributes as text; negative zero and NaN keep their own. */
-function attrsKey(attrs: unknown): string {
+export function attrsKey(attrs: unknown): string {
   return JSON.stringify(attrs, (_, value: unknown) =>
     typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))
       ? `#${Object.is(value, -0) ? "-0" : value}`
