@@ -11,14 +11,16 @@ import { joinPhases, phasesOf } from "./kernel/phases.ts";
 import { placeLets } from "./kernel/placeLets.ts";
 import { mapStatements, walkScalars } from "./kernel/scalars.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
-import { lowerGroup } from "./lower/lower.ts";
+import { lowerGroup, lowerTogether } from "./lower/lower.ts";
 import { LoweredStructures } from "./lower/structure.ts";
 import { type Fusion, fuse } from "./schedule/fuse.ts";
 import type { Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
-import { type MergedGroup, mergeNeighbours } from "./schedule/neighbours.ts";
+import { mergeNeighbours } from "./schedule/neighbours.ts";
 import { orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
+import { mergeReductions } from "./schedule/reductions.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
+import { type Step, stepOf } from "./schedule/steps.ts";
 import type { Target } from "./target.ts";
 import { spread } from "./transform/spread.ts";
 
@@ -65,6 +67,9 @@ export interface Plan {
 export function planProgram(program: ProgramGraph, target: Target): Plan {
   return new Planner(program, target).plan();
 }
+
+/** The most buffers that reductions share which become one kernel. */
+const mostBuffers = 128;
 
 /** A kernel without a name; `key` says in full what it does. */
 interface FinishedBody extends Pick<Kernel, "buffers" | "body"> {
@@ -121,8 +126,16 @@ class Planner {
       return structures.lower(group, inMemory, () => lowerGroup(group, inMemory, this.#target));
     });
     const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored));
-    const steps = mergeNeighbours(lowered, (value) => this.#regionOf(value, inPlace));
-    return this.#assemble(steps, stored.slice(0, outputs.length), written, inPlace);
+    const regionOf = (value: Value) => this.#regionOf(value, inPlace);
+    const steps = lowered.map((kernel) => stepOf(kernel, (value) => regionOf(value)?.input ?? value));
+    const grouped = mergeReductions(mergeNeighbours(steps, regionOf), mostBuffers, (parts) =>
+      lowerTogether(
+        parts.map(({ group }) => group),
+        (value, group) => readsFromMemory(value, group, fusion, this.#isInput),
+        this.#target,
+      ),
+    );
+    return this.#assemble(grouped, stored.slice(0, outputs.length), written, inPlace);
   }
 
   #checkTypes(roots: readonly Value[]): void {
@@ -208,7 +221,7 @@ class Planner {
   }
 
   #assemble(
-    steps: readonly MergedGroup[],
+    steps: readonly Step[],
     outputs: readonly Value[],
     written: readonly { readonly input: number; readonly value: Value }[],
     inPlace: ReadonlyMap<Value, number>,
@@ -271,7 +284,7 @@ class Planner {
   }
 
   /** Expands the math that the target lacks, names shared values, and gives the kernel its name. */
-  #finish(step: MergedGroup, index: number, placementOf: (key: Value | Buffer) => Placement): PlannedKernel {
+  #finish(step: Step, index: number, placementOf: (key: Value | Buffer) => Placement): PlannedKernel {
     const { group, body, buffers, scratch, flops } = step.lowered;
     const ops = this.#opsOf(group);
     const parameters = [...buffers.values()];

@@ -17,6 +17,11 @@ export class Names {
   #registers = 0;
   #axes = 0;
   #arrays = 0;
+  #buffers = 0;
+
+  buffer(): string {
+    return `b${this.#buffers++}`;
+  }
 
   register(type: ScalarType, asIndex = false): Register {
     const id = this.#registers++;

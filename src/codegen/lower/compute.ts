@@ -11,7 +11,7 @@ import * as s from "../kernel/scalars.ts";
 import type { Group } from "../schedule/groups.ts";
 import { stepThroughView } from "../schedule/views.ts";
 import type { Target } from "../target.ts";
-import type { Block } from "./block.ts";
+import type { Block, Names } from "./block.ts";
 
 /** What is known of the graph when a kernel is written. */
 export interface LoweringScope {
@@ -19,6 +19,8 @@ export interface LoweringScope {
   /** Whether a value lies in memory before this kernel runs (an input, or stored by another kernel). */
   readonly inMemory: (value: Value) => boolean;
   readonly target: Target;
+  /** Names that several groups share which become one kernel. */
+  readonly names?: Names;
 }
 
 /** Whether loops are over single elements: where invocations are many, four-wide registers are not. */
@@ -62,7 +64,8 @@ export class Computation {
       const access = this.#scope.group.stores.has(value) ? stored : "read";
       const count = numel(value.shape);
       const length = count === 1 ? 1 : (this.#length ?? count);
-      buffer = { name: `b${this.#buffers.size}`, type: scalarType(value.dtype), length, access };
+      const name = this.#scope.names?.buffer() ?? `b${this.#buffers.size}`;
+      buffer = { name, type: scalarType(value.dtype), length, access };
       this.#buffers.set(value, buffer);
     }
     return buffer;

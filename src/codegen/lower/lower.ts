@@ -3,6 +3,7 @@ import type { Group } from "../schedule/groups.ts";
 import type { Target } from "../target.ts";
 import { lowerAttend } from "./attend.ts";
 import { lowerAttendGradient } from "./attendGradient.ts";
+import { Names } from "./block.ts";
 import type { LoweringScope } from "./compute.ts";
 import { lowerContract } from "./contract.ts";
 import type { LoweredGroup } from "./loops.ts";
@@ -13,8 +14,13 @@ import { lowerScatter } from "./scatter.ts";
 import { lowerSort } from "./sort.ts";
 
 /** Writes a group as loops. `inMemory` tells what other kernels or the program's inputs have put in memory. */
-export function lowerGroup(group: Group, inMemory: (value: Value) => boolean, target: Target): LoweredGroup {
-  const scope: LoweringScope = { group, inMemory, target };
+export function lowerGroup(
+  group: Group,
+  inMemory: (value: Value) => boolean,
+  target: Target,
+  names?: Names,
+): LoweredGroup {
+  const scope: LoweringScope = { group, inMemory, target, names };
   const { template } = group;
   switch (template.kind) {
     case "map":
@@ -34,4 +40,28 @@ export function lowerGroup(group: Group, inMemory: (value: Value) => boolean, ta
     case "scatter":
       return lowerScatter(scope, template);
   }
+}
+
+/** Groups that have nothing to do with each other as one kernel, which computes them one after the other. */
+export function lowerTogether(
+  groups: readonly Group[],
+  inMemory: (value: Value, group: Group) => boolean,
+  target: Target,
+): LoweredGroup {
+  const names = new Names();
+  const parts = groups.map((group) => lowerGroup(group, (value) => inMemory(value, group), target, names));
+  const union = <T>(of: (group: Group) => Iterable<T>): Set<T> =>
+    new Set(groups.flatMap((group) => [...of(group)]));
+  return {
+    group: {
+      ...groups[0],
+      stores: union(({ stores }) => stores),
+      members: union(({ members }) => members),
+      stopped: union(({ stopped }) => stopped),
+    },
+    body: parts.flatMap(({ body }) => body),
+    buffers: new Map(parts.flatMap(({ buffers }) => [...buffers])),
+    scratch: [],
+    flops: parts.reduce((total, { flops }) => total + flops, 0),
+  };
 }

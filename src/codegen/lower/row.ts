@@ -63,7 +63,7 @@ class RowWriter {
   }
 
   write(): LoweredGroup | undefined {
-    const block = new Block(new Names());
+    const block = new Block(this.#scope.names ?? new Names());
     const { rows, length } = this.#template;
     // Rows that share scratch cannot run side by side.
     block.loops("i", rows, this.#scratch.size > 0 ? "loop" : "grid", (row, indices) => {

@@ -4,11 +4,7 @@ import { format } from "../index/expression.ts";
 import type { Buffer, Scalar, Statement } from "../kernel/ir.ts";
 import { argsOf } from "../kernel/scalars.ts";
 import type { LoweredGroup } from "../lower/loops.ts";
-
-/** A kernel of the plan; several alike ones that stood side by side have become the first of them. */
-export interface MergedGroup {
-  readonly lowered: LoweredGroup;
-}
+import { mergeSteps, type Step } from "./steps.ts";
 
 /** Where a value lies in a cell. */
 export interface CellRegion {
@@ -36,75 +32,29 @@ interface FlatKernel {
  * too, and read by nobody.
  */
 export function mergeNeighbours(
-  lowered: readonly LoweredGroup[],
+  steps: readonly Step[],
   regionOf: (value: Value) => CellRegion | undefined,
-): MergedGroup[] {
+): readonly Step[] {
   const classes = new Map<string, FlatKernel[]>();
   const shared = new Map<Value, number>();
-  for (const kernel of lowered) {
-    const flat = describeFlat(kernel, regionOf, shared);
+  for (const { lowered } of steps) {
+    const flat = describeFlat(lowered, regionOf, shared);
     if (flat === undefined) continue;
     const alike = classes.get(flat.shape) ?? [];
     alike.push(flat);
     classes.set(flat.shape, alike);
   }
-  // The old and the new content of a cell are the same place.
-  let steps = lowered.map((kernel) => stepOf(kernel, (value) => regionOf(value)?.input ?? value));
+  let merged = steps;
   for (const alike of classes.values()) {
     for (const run of runsOf(alike)) {
       const last = run[run.length - 1];
       const elements = (last.byteOffset - run[0].byteOffset) / 4 + last.elements;
       const widened = run.length < 2 ? undefined : widen(run[0], elements);
       if (widened !== undefined)
-        steps = mergeRun(steps, new Set(run.map((flat) => flat.lowered)), widened) ?? steps;
+        merged = mergeSteps(merged, new Set(run.map((flat) => flat.lowered)), widened) ?? merged;
     }
   }
-  return steps.map(({ lowered }) => ({ lowered }));
-}
-
-/** A kernel in its order, with the places that it reads or writes, and those that it writes. */
-interface Step {
-  readonly lowered: LoweredGroup;
-  readonly touched: ReadonlySet<unknown>;
-  readonly written: ReadonlySet<unknown>;
-}
-
-function stepOf(lowered: LoweredGroup, placeOf: (value: Value) => unknown): Step {
-  const touched = new Set([...lowered.buffers.keys()].map(placeOf));
-  return { lowered, touched, written: new Set([...lowered.group.stores].map(placeOf)) };
-}
-
-/** The steps with a run's kernels as one, where its last one stood or else its first; undefined if neither may be. */
-function mergeRun(
-  steps: readonly Step[],
-  run: ReadonlySet<LoweredGroup>,
-  widened: LoweredGroup,
-): Step[] | undefined {
-  const own = steps.filter(({ lowered }) => run.has(lowered));
-  const at = (step: Step): number => steps.indexOf(step);
-  const [first, last] = [own[0], own[own.length - 1]];
-  const free = (from: number, to: number, kernel: Step): boolean =>
-    steps.slice(from, to).every((other) => run.has(other.lowered) || !conflict(other, kernel));
-  const late = own.every((kernel) => free(at(kernel) + 1, at(last), kernel));
-  const early = late || own.every((kernel) => free(at(first) + 1, at(kernel), kernel));
-  if (!early) return undefined;
-  const union = (sets: readonly ReadonlySet<unknown>[]): Set<unknown> =>
-    new Set(sets.flatMap((set) => [...set]));
-  const merged: Step = {
-    lowered: widened,
-    touched: union(own.map(({ touched }) => touched)),
-    written: union(own.map(({ written }) => written)),
-  };
-  const place = late ? last : first;
-  return steps.flatMap((step) => (step === place ? [merged] : run.has(step.lowered) ? [] : [step]));
-}
-
-/** Whether two kernels may not change places: one writes what the other touches. */
-function conflict(a: Step, b: Step): boolean {
-  return (
-    [...a.touched].some((place) => b.written.has(place)) ||
-    [...a.written].some((place) => b.touched.has(place))
-  );
+  return merged;
 }
 
 /** Kernels whose cells follow each other without a gap but alignment. */
