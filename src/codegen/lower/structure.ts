@@ -28,7 +28,9 @@ export class LoweredStructures {
       return withValues(known.lowered, group, places);
     }
     const lowered = lower();
-    this.#known.set(key, { lowered, values });
+    const named = new Set(values);
+    if ([...lowered.buffers.keys()].every((value) => named.has(value)))
+      this.#known.set(key, { lowered, values });
     return lowered;
   }
 }
@@ -86,5 +88,8 @@ function templateKey(template: Template, numberOf: (value: Value) => number): st
       return `${kind} ${numberOf(template.order)}`;
     case "scatter":
       return `${kind} ${numberOf(template.target)}`;
+    case "attend":
+    case "attendGradient":
+      return `${kind} ${template.node.outputs.map(numberOf).join()}`;
   }
 }

@@ -9,6 +9,7 @@ import {
   type Coordinates,
   coordinatesOf,
   endsWithKernel,
+  type Fusion,
   fitsProducts,
   type Group,
   isReduction,
@@ -27,17 +28,6 @@ import { basesOf, behindReshapes } from "./views.ts";
 
 /** How many recent groups are tried for merging with what reads the same data. */
 const mergeWindow = 12;
-
-/** Which kernel computes what, and what lies in memory. */
-export interface Fusion {
-  readonly groups: readonly Group[];
-  /** The group in whose loops a value is computed; undefined for inputs and for values computed wherever they are read. */
-  readonly homeOf: ReadonlyMap<Value, Group>;
-  /** The group that writes a value to memory. */
-  readonly ownerOf: ReadonlyMap<Value, Group>;
-  /** Where each root's elements lie: a stored value or input of the same elements in the same order. */
-  readonly rootStorage: ReadonlyMap<Value, Value>;
-}
 
 /**
  * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, scans, sorts, products and

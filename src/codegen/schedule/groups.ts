@@ -24,6 +24,17 @@ export interface Group {
   readonly stopped: Set<string>;
 }
 
+/** Which kernel computes what, and what lies in memory. */
+export interface Fusion {
+  readonly groups: readonly Group[];
+  /** The group in whose loops a value is computed; undefined for inputs and for values computed wherever they are read. */
+  readonly homeOf: ReadonlyMap<Value, Group>;
+  /** The group that writes a value to memory. */
+  readonly ownerOf: ReadonlyMap<Value, Group>;
+  /** Where each root's elements lie: a stored value or input of the same elements in the same order. */
+  readonly rootStorage: ReadonlyMap<Value, Value>;
+}
+
 /**
  * - `map`: elements of one shape, independent of each other
  * - `row`: rows of a shape, each a few passes of map, reduce and scan over its trailing elements

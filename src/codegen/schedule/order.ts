@@ -1,8 +1,7 @@
 import { InternalError } from "../../graph/errors.ts";
 import type { Value } from "../../graph/node.ts";
 import { definitionOf } from "../../ops/table.ts";
-import type { Fusion } from "./fuse.ts";
-import type { Group } from "./groups.ts";
+import type { Fusion, Group } from "./groups.ts";
 
 /**
  * Whether a group reads a value from memory rather than computing it: an input, or what another group stores. A movement
