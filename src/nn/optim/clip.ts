@@ -31,3 +31,19 @@ export function clipGradNorm(parameters: readonly Parameter[], maxNorm: number):
     return norm;
   });
 }
+
+/**
+ * Moves every element of the gradients of `parameters` into [-value, value].
+ * @throws ArgumentError unless `value` is at least 0.
+ */
+export function clipGradValue(parameters: readonly Parameter[], value: number): void {
+  if (!(value >= 0)) throw new ArgumentError(`clipGradValue: value ${value} is not at least 0`);
+  const engine = currentEngine();
+  const clipped = parameters.filter(({ cell }) => engine.gradientOf(cell) !== undefined);
+  engine.settleGradients(clipped.map(({ cell }) => cell));
+  noGrad(() => {
+    for (const { cell, grad } of clipped) {
+      if (grad) engine.setGradient(cell, grad.clamp({ min: -value, max: value }).usable());
+    }
+  });
+}

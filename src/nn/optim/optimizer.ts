@@ -1,8 +1,10 @@
 import { packCells } from "../../engine/arena.ts";
+import type { Cell } from "../../engine/cell.ts";
 import { currentEngine } from "../../engine/current.ts";
 import type { ScalarSpec } from "../../engine/engine.ts";
 import { ArgumentError, DeviceError, StateDictError } from "../../graph/errors.ts";
-import { zeros } from "../../tensor/create.ts";
+import type { Shape } from "../../graph/shape.ts";
+import { full } from "../../tensor/create.ts";
 import { noGrad } from "../../tensor/grad.ts";
 import { Buffer, type Parameter } from "../../tensor/parameter.ts";
 import { Tensor } from "../../tensor/tensor.ts";
@@ -11,37 +13,55 @@ import { misfit, overwrite, type StateEntry, snapshot, throwMismatch } from "../
 /** A rate, or a function that gives it for each step from the number of steps taken before: 0 at the first. */
 export type LearningRate = number | ((step: number) => number);
 
-/** Settings that a group of parameters may have for itself. Both may be changed between steps, compiled or not. */
-export interface GroupOptions {
-  readonly lr?: LearningRate;
-  readonly weightDecay?: number;
+/** What every optimizer has. */
+export interface Settings {
+  readonly lr: LearningRate;
+  readonly weightDecay: number;
+  /** Whether to climb instead of to descend. */
+  readonly maximize: boolean;
 }
 
-/** Parameters with settings of their own. */
-export interface ParameterGroup extends GroupOptions {
-  readonly params: readonly Parameter[];
-}
+/** Settings of an optimizer, or of a group of its parameters, as they are given. */
+export type GroupOptions<S extends Settings = Settings> = Partial<S>;
 
-/** A group as the optimizer keeps it. */
-export interface OptimizerGroup {
+/** Parameters with settings of their own: whatever is not given is the optimizer's. */
+export type ParameterGroup<S extends Settings = Settings> = GroupOptions<S> & {
   readonly params: readonly Parameter[];
+};
+
+/** What an optimizer is made for. */
+export type Parameters<S extends Settings = Settings> = readonly Parameter[] | readonly ParameterGroup<S>[];
+
+/** A group as the optimizer keeps it. `lr` and `weightDecay` may be changed between steps, compiled or not. */
+export interface OptimizerGroup<S extends Settings = Settings> {
+  readonly params: readonly Parameter[];
+  readonly settings: S;
   lr: LearningRate;
   weightDecay: number;
 }
 
-/** The settings with which a group's numbers for a step are made. */
-export interface StepSettings {
+/** What a group's numbers for a step are made of: its settings, as they are now. */
+export type StepSettings<S extends Settings = Settings> = Omit<S, "lr"> & {
   readonly lr: number;
-  readonly weightDecay: number;
   /** Steps that the parameters have taken, this one included. */
   readonly steps: number;
+};
+
+/** Something that is remembered of a parameter. */
+export interface Moment {
+  readonly name: string;
+  /** The parameter's shape unless another is given. */
+  readonly shape?: Shape;
+  /** What every element starts as: 0 unless given. */
+  readonly initial?: number;
 }
 
 /** A parameter with what the optimizer remembers of it. */
-interface Slot {
-  readonly group: OptimizerGroup;
+interface Slot<S extends Settings> {
+  readonly group: OptimizerGroup<S>;
   readonly parameter: Parameter;
   readonly moments: readonly Buffer[];
+  readonly names: readonly string[];
   steps: number;
 }
 
@@ -59,9 +79,12 @@ export interface OptimizerState {
 }
 
 /** Parameters that take the same numbers in a step; `ahead` counts steps taken by the function that is being traced. */
-function classesOf(slots: readonly Slot[], ahead: ReadonlyMap<Slot, number>): Slot[][] {
-  const stepsOf = (slot: Slot): number => slot.steps + (ahead.get(slot) ?? 0);
-  const classes: Slot[][] = [];
+function classesOf<S extends Settings>(
+  slots: readonly Slot<S>[],
+  ahead: ReadonlyMap<Slot<S>, number>,
+): Slot<S>[][] {
+  const stepsOf = (slot: Slot<S>): number => slot.steps + (ahead.get(slot) ?? 0);
+  const classes: Slot<S>[][] = [];
   for (const slot of slots) {
     const same = classes.find(
       ([first]) =>
@@ -81,70 +104,76 @@ function classesOf(slots: readonly Slot[], ahead: ReadonlyMap<Slot, number>): Sl
  *
  * Values, gradients and moments are each packed into arenas in the same order, group by group.
  */
-export abstract class Optimizer {
-  readonly groups: readonly OptimizerGroup[];
-  readonly #slots: readonly Slot[];
-  readonly #momentNames: readonly string[];
+export abstract class Optimizer<S extends Settings = Settings> {
+  readonly groups: readonly OptimizerGroup<S>[];
+  readonly #slots: readonly Slot<S>[];
   #steps = 0;
   /** Steps taken in each trace so far. */
-  readonly #traced = new WeakMap<object, Map<Slot, number>>();
+  readonly #traced = new WeakMap<object, Map<Slot<S>, number>>();
 
-  /** @throws ArgumentError for no parameters, one named twice, or a bad setting; DeviceError for several devices. */
+  /**
+   * `moments` says what is remembered of a parameter with the given settings.
+   * @throws ArgumentError for no parameters, one named twice, or a bad setting; DeviceError for several devices.
+   */
   protected constructor(
-    params: readonly Parameter[] | readonly ParameterGroup[],
-    defaults: Required<GroupOptions>,
-    momentNames: readonly string[],
+    params: Parameters<S>,
+    defaults: S,
+    options: GroupOptions<S>,
+    moments: (settings: S, parameter: Parameter) => readonly Moment[],
   ) {
-    this.groups = groupsOf(params).map(({ params, lr, weightDecay }) => ({
-      params,
-      lr: lr ?? defaults.lr,
-      weightDecay: weightDecay ?? defaults.weightDecay,
-    }));
+    this.groups = groupsOf(params).map(({ params, ...own }) => {
+      const settings: S = { ...defaults, ...given(options), ...given(own) };
+      return { params, settings, lr: settings.lr, weightDecay: settings.weightDecay };
+    });
     checkGroups(this.groups);
-    this.#momentNames = momentNames;
     this.#slots = this.groups.flatMap((group) =>
       group.params.map((parameter) => {
-        const { shape, dtype, device, cell } = parameter;
-        const moments = momentNames.map(
-          (name) => new Buffer(zeros(shape, { dtype, device }), { name: `${cell.name}.${name}` }),
+        const { dtype, device, cell } = parameter;
+        const wanted = moments(group.settings, parameter);
+        const buffers = wanted.map(
+          ({ name, shape, initial }) =>
+            new Buffer(full(shape ?? parameter.shape, initial ?? 0, { dtype, device }), {
+              name: `${cell.name}.${name}`,
+            }),
         );
-        return { group, parameter, moments, steps: 0 };
+        return { group, parameter, moments: buffers, names: wanted.map(({ name }) => name), steps: 0 };
       }),
     );
-    const { blocks } = currentEngine();
-    packCells(
-      this.#slots.map(({ parameter }) => parameter.cell),
-      blocks,
-    );
-    packCells(
-      this.#slots.map(({ parameter }) => parameter.cell.gradientCell),
-      blocks,
-    );
-    momentNames.forEach((_, i) => {
-      packCells(
-        this.#slots.map(({ moments }) => moments[i].cell),
-        blocks,
+    const pack = (cells: readonly Cell[]): void => packCells(cells, currentEngine().blocks);
+    pack(this.#slots.map(({ parameter }) => parameter.cell));
+    pack(this.#slots.map(({ parameter }) => parameter.cell.gradientCell));
+    for (const name of new Set(this.#slots.flatMap(({ names }) => names))) {
+      pack(
+        this.#slots
+          .flatMap(({ names, moments }) => moments.filter((_, i) => names[i] === name))
+          .map(({ cell }) => cell),
       );
-    });
+    }
   }
 
   /** Names of the numbers that `numbersOf` gives, for kernel listings. */
   protected abstract readonly numberNames: readonly string[];
 
   /** The numbers of a step, on the host. */
-  protected abstract numbersOf(settings: StepSettings): readonly number[];
+  protected abstract numbersOf(settings: StepSettings<S>): readonly number[];
 
-  /** The next value and the next moments; `numbers` are scalars. The same expression for every parameter. */
+  /** The next value and the next moments; `numbers` are scalars. The same expression for every parameter of a group. */
   protected abstract update(
     value: Tensor,
     gradient: Tensor,
     moments: readonly Tensor[],
     numbers: readonly Tensor[],
+    settings: S,
   ): readonly Tensor[];
 
   /** Steps taken; what a schedule is asked with. */
   get steps(): number {
     return this.#steps;
+  }
+
+  /** What is remembered under a name, of each parameter in order; undefined where nothing is. */
+  protected momentsNamed(name: string): (Buffer | undefined)[] {
+    return this.#slots.map(({ moments, names }) => moments[names.indexOf(name)]);
   }
 
   /** Forgets the gradients of all parameters. */
@@ -184,22 +213,24 @@ export abstract class Optimizer {
         noGrad(() =>
           active.flatMap((slot, i) => {
             const { parameter, moments } = slot;
-            const gradient = new Tensor(gradients[i], parameter.device);
-            const next = this.update(parameter, gradient, moments, numbersOfSlot.get(slot) ?? []);
+            const { settings } = slot.group;
+            const ascent = new Tensor(gradients[i], parameter.device);
+            const gradient = settings.maximize ? ascent.neg() : ascent;
+            const next = this.update(parameter, gradient, moments, numbersOfSlot.get(slot) ?? [], settings);
             return [parameter, ...moments].map(({ cell }, k) => ({ cell, value: next[k].usable() }));
           }),
         ),
     );
   }
 
-  #aheadIn(trace: object | undefined): Map<Slot, number> {
-    const ahead = (trace && this.#traced.get(trace)) ?? new Map<Slot, number>();
+  #aheadIn(trace: object | undefined): Map<Slot<S>, number> {
+    const ahead = (trace && this.#traced.get(trace)) ?? new Map<Slot<S>, number>();
     if (trace) this.#traced.set(trace, ahead);
     return ahead;
   }
 
   /** Counts a step and gives its numbers. */
-  #advance(classes: readonly (readonly Slot[])[]): number[] {
+  #advance(classes: readonly (readonly Slot<S>[])[]): number[] {
     const step = this.#steps;
     this.#steps += 1;
     return classes.flatMap((slots) => {
@@ -208,23 +239,23 @@ export abstract class Optimizer {
       const lr = typeof group.lr === "number" ? group.lr : group.lr(step);
       if (!Number.isFinite(lr))
         throw new ArgumentError(`optimizer: the learning rate of step ${step} is ${lr}`);
-      return this.numbersOf({ lr, weightDecay: group.weightDecay, steps });
+      return this.numbersOf({ ...group.settings, lr, weightDecay: group.weightDecay, steps });
     });
   }
 
-  /** Step counts, settings, and a copy of every moment. @throws TraceError inside a compiled function. */
+  /** Step counts, learning rates and decays, and a copy of every moment. @throws TraceError inside a compiled function. */
   stateDict(): OptimizerState {
     const copies = snapshot(this.#slots.flatMap(({ moments }) => moments));
-    const names = this.#momentNames;
+    let at = 0;
     return {
       steps: this.#steps,
       groups: this.groups.map(({ lr, weightDecay }) =>
         typeof lr === "number" ? { lr, weightDecay } : { weightDecay },
       ),
-      parameters: this.#slots.map(({ parameter, steps }, i) => ({
+      parameters: this.#slots.map(({ parameter, steps, names }) => ({
         name: parameter.cell.name,
         steps,
-        moments: new Map(names.map((name, k) => [name, copies[i * names.length + k]])),
+        moments: new Map(names.map((name) => [name, copies[at++]])),
       })),
     };
   }
@@ -266,10 +297,10 @@ export abstract class Optimizer {
     const missing: string[] = [];
     const misshapen: string[] = [];
     const pairs: [Buffer, StateEntry][] = [];
-    this.#slots.forEach(({ parameter, moments }, i) => {
+    this.#slots.forEach(({ parameter, moments, names }, i) => {
       moments.forEach((moment, k) => {
-        const name = `${parameter.cell.name}.${this.#momentNames[k]}`;
-        const entry = state.parameters[i].moments.get(this.#momentNames[k]);
+        const name = `${parameter.cell.name}.${names[k]}`;
+        const entry = state.parameters[i].moments.get(names[k]);
         const problem = entry && misfit(moment.cell, entry);
         if (entry === undefined) missing.push(name);
         else if (problem !== undefined) misshapen.push(`${name} ${problem}`);
@@ -281,8 +312,13 @@ export abstract class Optimizer {
   }
 }
 
-function groupsOf(params: readonly Parameter[] | readonly ParameterGroup[]): ParameterGroup[] {
-  const groups: ParameterGroup[] = [];
+/** Without what is undefined, so that defaults hold. */
+function given(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function groupsOf<S extends Settings>(params: Parameters<S>): ParameterGroup<S>[] {
+  const groups: ParameterGroup<S>[] = [];
   const alone: Parameter[] = [];
   for (const item of params) {
     if ("params" in item) groups.push(item);
@@ -291,7 +327,9 @@ function groupsOf(params: readonly Parameter[] | readonly ParameterGroup[]): Par
   if (groups.length > 0 && alone.length > 0) {
     throw new ArgumentError("optimizer: give either parameters or groups of them ({ params }), not both");
   }
-  return groups.length > 0 ? groups : [{ params: alone }];
+  if (groups.length > 0) return groups;
+  // No setting is given: all of them are optional.
+  return [{ params: alone } as unknown as ParameterGroup<S>];
 }
 
 function checkGroups(groups: readonly OptimizerGroup[]): void {

@@ -75,3 +75,34 @@ export function cosine(options: WarmupOptions & { readonly minimum?: number }): 
     return minimum + (peak - minimum) * 0.5 * (1 + Math.cos(Math.PI * progress));
   };
 }
+
+/** Rises linearly to the peak, then falls along `cycles` waves' halves to 0, jumping back up between them. */
+export function cosineHardRestarts(options: WarmupOptions & { readonly cycles?: number }): Schedule {
+  checkWarmup("cosineHardRestarts", options);
+  const { peak, warmup, total, cycles = 1 } = options;
+  return (step) => {
+    if (step < warmup) return (peak * step) / warmup;
+    const progress = (step - warmup) / Math.max(1, total - warmup);
+    return progress >= 1 ? 0 : peak * 0.5 * (1 + Math.cos(Math.PI * ((cycles * progress) % 1)));
+  };
+}
+
+/** Rises linearly to the peak, then stays. */
+export function constantWithWarmup(options: { readonly peak: number; readonly warmup: number }): Schedule {
+  const { peak, warmup } = options;
+  checkWarmup("constantWithWarmup", { warmup, total: Infinity });
+  return (step) => (step < warmup ? (peak * step) / warmup : peak);
+}
+
+/** Rises linearly to the peak, then falls as a power of what is left (1 by default) to `end` at `total`, and stays. */
+export function polynomial(
+  options: WarmupOptions & { readonly end?: number; readonly power?: number },
+): Schedule {
+  checkWarmup("polynomial", options);
+  const { peak, warmup, total, end = 1e-7, power = 1 } = options;
+  return (step) => {
+    if (step < warmup) return (peak * step) / warmup;
+    if (step > total) return end;
+    return (peak - end) * (1 - (step - warmup) / Math.max(1, total - warmup)) ** power + end;
+  };
+}
