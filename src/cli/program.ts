@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addAttentionCommand } from "./attention.ts";
+import { addClassifyCommand } from "./classify/command.ts";
 import { addDemoCommand } from "./demo.ts";
+import { addEmbedCommand } from "./embed.ts";
 import { InterruptedError, isUsersError } from "./errors.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addFillCommand } from "./fill.ts";
@@ -40,6 +42,8 @@ function makeProgram(terminal: Terminal): Command {
     .exitOverride();
   addTrainCommand(program, terminal);
   addFillCommand(program, terminal);
+  addClassifyCommand(program, terminal);
+  addEmbedCommand(program, terminal);
   addAttentionCommand(program, terminal);
   addScoreCommand(program, terminal);
   addSimilarCommand(program, terminal);
