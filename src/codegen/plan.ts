@@ -13,6 +13,7 @@ import { mapStatements, walkScalars } from "./kernel/scalars.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
 import { lowerGroup, lowerTogether } from "./lower/lower.ts";
 import { LoweredStructures } from "./lower/structure.ts";
+import { describeOp } from "./schedule/attention.ts";
 import { fuse } from "./schedule/fuse.ts";
 import type { Fusion, Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
@@ -290,7 +291,10 @@ class Planner {
     const parameters = [...buffers.values()];
     const { key, ...shared } = this.#finishBody([...parameters, ...scratch], body);
     return {
-      kernel: { name: `${group.template.kind}${index}_${ops.slice(0, 3).join("_") || "copy"}`, ...shared },
+      kernel: {
+        name: `${group.template.kind}${index}_${ops.slice(0, 3).map(nameOf).join("_") || "copy"}`,
+        ...shared,
+      },
       key,
       bindings: [...[...buffers.keys()].map(placementOf), ...scratch.map(placementOf)],
       template: group.template.kind,
@@ -320,9 +324,14 @@ class Planner {
 
   #opsOf(group: Group): string[] {
     const names = new Set<string>();
-    for (const { node } of group.members) names.add(this.#origins.get(node) ?? node.op);
+    for (const { node } of group.members) names.add(this.#origins.get(node) ?? describeOp(node));
     return [...names];
   }
+}
+
+/** An op's name without what describes it further. */
+function nameOf(op: string): string {
+  return op.split("[")[0];
 }
 
 function standInsOf({ inputs }: ProgramGraph): Map<Value, Value> {

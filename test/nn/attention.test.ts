@@ -4,11 +4,14 @@ import { MultiHeadAttention } from "../../src/nn/attention.ts";
 import {
   attentionProbabilities,
   maskedSoftmax,
+  type ScorePosition,
   scaledDotProductAttention,
 } from "../../src/nn/functional/index.ts";
 import { allOf, causalMask, paddingMask } from "../../src/nn/masks.ts";
+import { compile } from "../../src/tensor/compile.ts";
 import { arange, ones, randn, tensor, zeros } from "../../src/tensor/create.ts";
 import { Parameter } from "../../src/tensor/parameter.ts";
+import { manualSeed } from "../../src/tensor/random.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { onReferenceDevice } from "./reference.ts";
 
@@ -115,6 +118,71 @@ describe("scaledDotProductAttention", () => {
     expect(data.reduce((a, b) => a + b, 0) / 50).toBeCloseTo(1, 1);
     const calm = scaledDotProductAttention(q, k, value, { dropout: 0.5 });
     expect(new Set(await calm.data())).toEqual(new Set([1]));
+  });
+
+  it("is causal, aligned at the end", async () => {
+    const [q, k, v] = [randn([1, 2, 3, 4], f64), randn([1, 2, 5, 4], f64), randn([1, 2, 5, 4], f64)];
+    const causal = await scaledDotProductAttention(q, k, v, { isCausal: true }).data();
+    const masked = await scaledDotProductAttention(q, k, v, { mask: causalMask(3, 5) }).data();
+    expect(causal).toEqual(masked);
+    expect(causal).not.toEqual(await scaledDotProductAttention(q, k, v).data());
+  });
+
+  it("applies a score function to the scores and their positions, then bias and mask", async () => {
+    const [q, k, v] = [randn([2, 3, 4, 8], f64), randn([2, 3, 6, 8], f64), randn([2, 3, 6, 8], f64)];
+    const slopes = tensor([1, 0.5, 0.25], f64);
+    // ALiBi: Press, Smith and Lewis (2022).
+    const options = {
+      scoreFunction: (score: Tensor, { head, query, key }: ScorePosition) =>
+        score.sub(
+          slopes
+            .indexSelect(0, head.reshape([3]))
+            .reshape([1, 3, 1, 1])
+            .mul(query.sub(key).abs()),
+        ),
+      isCausal: true,
+    };
+    const distance = arange(4).reshape([4, 1]).sub(arange(6)).abs();
+    const scoreBias = slopes.reshape([3, 1, 1]).mul(distance).neg();
+    const wanted = await scaledDotProductAttention(q, k, v, { scoreBias, isCausal: true }).data();
+    const actual = await scaledDotProductAttention(q, k, v, options).data();
+    const mixed = await attentionProbabilities(q, k, options).matmul(v).data();
+    actual.forEach((x, i) => {
+      expect(x).toBeCloseTo(wanted[i], 12);
+      expect(mixed[i]).toBeCloseTo(wanted[i], 12);
+    });
+  });
+
+  it("broadcasts leading dims, such as heads that share keys", async () => {
+    const [q, k, v] = [randn([2, 4, 3, 2], f64), randn([2, 1, 5, 2], f64), randn([5, 2], f64)];
+    const shared = await scaledDotProductAttention(q, k, v).data();
+    const whole = [2, 4, 5, 2];
+    expect(shared).toEqual(await scaledDotProductAttention(q, k.expand(whole), v.expand(whole)).data());
+  });
+
+  it("drops the same probabilities when compiled", async () => {
+    const [q, k, v] = [randn([1, 2, 6, 4]), randn([1, 2, 6, 4]), randn([1, 2, 6, 4])];
+    const attend = (x: Tensor): Tensor =>
+      scaledDotProductAttention(x, k, v, { dropout: 0.5, training: true, isCausal: true });
+    manualSeed(3);
+    const plain = [await attend(q).data(), await attend(q).data()];
+    manualSeed(3);
+    const compiled = compile(attend);
+    const replayed = [await compiled(q).data(), await compiled(q).data()];
+    expect(replayed).toEqual(plain);
+    expect(plain[0]).not.toEqual(plain[1]);
+  });
+
+  it("refuses what does not fit", () => {
+    const [q, k, v] = [ones([2, 3, 4]), ones([2, 5, 4]), ones([2, 5, 4])];
+    expect(() => scaledDotProductAttention(q, ones([2, 5, 3]), v)).toThrow(ShapeError);
+    expect(() => scaledDotProductAttention(q, k, v, { scoreBias: ones([4, 5]) })).toThrow(ShapeError);
+    expect(() => scaledDotProductAttention(q, k, v, { mask: ones([3, 5]) })).toThrow(DTypeError);
+    expect(() => scaledDotProductAttention(q, k, v, { dropout: 2 })).toThrow(ArgumentError);
+    expect(() => scaledDotProductAttention(q, k, v, { scoreFunction: (s) => s })).toThrow(/four dims/);
+    const heads = [ones([1, 1, 3, 4]), ones([1, 1, 5, 4]), ones([1, 1, 5, 4])] as const;
+    const transposed = (s: Tensor): Tensor => s.transpose(2, 3);
+    expect(() => scaledDotProductAttention(...heads, { scoreFunction: transposed })).toThrow(ShapeError);
   });
 });
 

@@ -1,6 +1,8 @@
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
 import { scoreShapeOf } from "../../ops/attention.ts";
+import { formatSubgraph } from "../../ops/subgraph.ts";
+import { typed } from "../../ops/table.ts";
 import { costly } from "./costs.ts";
 import type { Template } from "./groups.ts";
 import type { Relations } from "./relations.ts";
@@ -12,6 +14,15 @@ export function isAttention({ op }: Node): boolean {
 
 export function attentionTemplate(node: Node): Template {
   return { kind: node.op === "attention" ? "attend" : "attendGradient", node };
+}
+
+/** An op for people to read: attention with its score function, of the scaled product s and captured values c0, c1, ... */
+export function describeOp(original: Node): string {
+  const node = typed(original);
+  if (node.op !== "attention" && node.op !== "attentionGradient") return node.op;
+  const { score } = node.attrs;
+  const captured = Array.from({ length: score.parameters - 1 }, (_, i) => `c${i}`);
+  return score.steps.length === 0 ? node.op : `${node.op}[${formatSubgraph(score, ["s", ...captured])}]`;
 }
 
 /**
