@@ -42,7 +42,7 @@ export interface MaxPoolResult {
   readonly indices: Tensor;
 }
 
-/** Windows of the input: elements in the last dims, and which of them lie inside of it (undefined: all). */
+/** Windows of the input [N, C, o..., k...], and which elements lie inside of it [1, 1, o..., k...] (undefined: all). */
 interface Pooled {
   readonly windows: Tensor;
   readonly inside: Tensor | undefined;
@@ -109,9 +109,9 @@ export function adaptiveAvgPool(x: Tensor, dims: 1 | 2 | 3, outputSize: OutputSi
   const op = `adaptiveAvgPool${dims}d`;
   const pooled = adaptive(op, dims, checked(op, dims, x), outputSize);
   const { windows, inside } = pooled;
-  const sums = overWindows(inside ? where(inside, windows, 0) : windows, dims).sum({ dim: -1 });
+  const sums = overWindows(inside ? where(inside, windows, 0) : windows, dims).sum({ dim: 0 });
   if (inside === undefined) return unbatched(x, dims, sums.div(numel(windows.shape.slice(-dims))));
-  return unbatched(x, dims, sums.div(overWindows(inside, dims).sum({ dim: -1 })));
+  return unbatched(x, dims, sums.div(overWindows(inside, dims).sum({ dim: 0 })));
 }
 
 /** The largest elements of the windows of `adaptiveAvgPool`. */
@@ -146,8 +146,15 @@ function checked(op: string, dims: number, x: Tensor): Tensor {
 const unbatched = (x: Tensor, dims: number, result: Tensor): Tensor =>
   x.ndim === dims + 2 ? result : result.squeeze(0);
 
-/** [..., o1, o2, k1, k2] as [..., o1, o2, k1 k2]. */
-const overWindows = (x: Tensor, dims: number): Tensor => x.flatten(x.ndim - dims, -1);
+/**
+ * [N, C, o1, o2, k1, k2] as [k1 k2, N, C, o1, o2]: the elements of a window lie apart, so that neighbouring windows are
+ * reduced side by side.
+ */
+function overWindows(x: Tensor, dims: number): Tensor {
+  const kept = [...x.shape.keys()].slice(0, -dims);
+  const elements = [...x.shape.keys()].slice(-dims);
+  return x.permute([...elements, ...kept]).flatten(0, dims - 1);
+}
 
 interface Grid {
   readonly windows: readonly Window[];
@@ -201,7 +208,11 @@ function slid(op: string, dims: number, image: Tensor, kernelSize: PerDim, optio
   const { windows, margins } = gridOf(op, sizes, kernelSize, options);
   const padded = margins.some(({ before, after }) => before + after > 0);
   const inside = padded
-    ? slideWindows(op, padSpatial(full(sizes, 1, { dtype: "bool", device: image.device }), margins), windows)
+    ? slideWindows(
+        op,
+        padSpatial(full([1, 1, ...sizes], 1, { dtype: "bool", device: image.device }), margins),
+        windows,
+      )
     : undefined;
   return { windows: slideWindows(op, padSpatial(image, margins), windows), inside, dims };
 }
@@ -211,15 +222,18 @@ function elementsOf({ windows, inside, dims }: Pooled): Tensor {
   return overWindows(inside ? where(inside, windows, Number.NEGATIVE_INFINITY) : windows, dims);
 }
 
-/** Where each window's first largest element stands among its elements: [..., o1, o2, k1 k2], one true a window. */
+/** Where each window's first largest element stands among its elements: [k1 k2, N, C, o1, o2], one true a window. */
 function firstLargest(pooled: Pooled): Tensor {
   const { windows, inside, dims } = pooled;
   const elements = elementsOf(pooled);
-  const best = elements.eq(elements.amax({ dim: -1, keepdim: true })).logicalOr(elements.isnan());
+  const best = elements.eq(elements.amax({ dim: 0, keepdim: true })).logicalOr(elements.isnan());
   const chosen = inside ? best.logicalAnd(overWindows(inside, dims)) : best;
-  const count = elements.size(-1);
-  const position = arange(0, count, 1, { device: windows.device });
-  const first = where(chosen, position, count).amin({ dim: -1, keepdim: true });
+  const count = elements.size(0);
+  const position = arange(0, count, 1, { device: windows.device }).reshape([
+    count,
+    ...elements.shape.slice(1).map(() => 1),
+  ]);
+  const first = where(chosen, position, count).amin({ dim: 0, keepdim: true });
   // A dilated window may lie in the padding altogether: then its first element stands for it, which is -infinity.
   return position.eq(inside ? where(first.eq(count), 0, first) : first);
 }
@@ -227,8 +241,8 @@ function firstLargest(pooled: Pooled): Tensor {
 function largest(pooled: Pooled): Tensor {
   const elements = elementsOf(pooled);
   // The largest element alone, where nobody asks which it was.
-  if (!elements.requiresGrad) return elements.amax({ dim: -1 });
-  return where(firstLargest(pooled), elements, 0).sum({ dim: -1 });
+  if (!elements.requiresGrad) return elements.amax({ dim: 0 });
+  return where(firstLargest(pooled), elements, 0).sum({ dim: 0 });
 }
 
 function largestWithIndices(
@@ -242,7 +256,7 @@ function largestWithIndices(
   const positions = arange(0, numel(sizes), 1, { device: x.device }).reshape([1, 1, ...sizes]);
   const pooled = windowsOf(image);
   const at = overWindows(windowsOf(positions).windows, dims);
-  const indices = where(firstLargest(pooled), at, 0).sum({ dim: -1 });
+  const indices = where(firstLargest(pooled), at, 0).sum({ dim: 0 });
   return { output: unbatched(x, dims, largest(pooled)), indices: unbatched(x, dims, indices) };
 }
 
@@ -256,7 +270,7 @@ function avgPool(
   if (divisorOverride === 0) throw new ArgumentError(`${op}: divisorOverride is 0`);
   const image = checked(op, dims, x);
   const { windows } = slid(op, dims, image, kernelSize, options);
-  const sums = overWindows(windows, dims).sum({ dim: -1 });
+  const sums = overWindows(windows, dims).sum({ dim: 0 });
   if (divisorOverride !== undefined) return unbatched(x, dims, sums.div(divisorOverride));
   const grid = gridOf(op, image.shape.slice(2), kernelSize, options);
   const counts = grid.counts.map((count, i) => {
@@ -325,7 +339,7 @@ function adaptive(op: string, dims: number, image: Tensor, outputSize: OutputSiz
     const mask = starts.map((start, o) => steps.map((k) => start + k < ends[o]));
     const places = outputs.map((_, j) => (j === i ? count : 1));
     const elements = outputs.map((_, j) => (j === i ? width : 1));
-    masks.push(tensor(mask, { device: image.device }).reshape([...places, ...elements]));
+    masks.push(tensor(mask, { device: image.device }).reshape([1, 1, ...places, ...elements]));
   });
   const inside = masks.reduce((all, mask) => all.logicalAnd(mask));
   return { windows, inside, dims };

@@ -27,6 +27,7 @@ import {
   permuteIndex,
   reshapeIndex,
   sliceIndex,
+  unfoldIndex,
 } from "../../../src/codegen/index/view.ts";
 import { InternalError } from "../../../src/graph/errors.ts";
 
@@ -148,6 +149,29 @@ function movement(input: Materialised, kind: number, seeds: readonly number[]): 
       );
       return { name: `expand ${outShape}`, result, pull: (o) => unguarded(expandIndex(o, shape)) };
     }
+    case 6: {
+      const dim = seed(0) % shape.length;
+      const extent = shape[dim] as number;
+      const size = 1 + (seed(1) % Math.min(3, extent));
+      const dilation = size === 1 ? 2 : 1 + (seed(2) % Math.min(2, Math.floor((extent - 1) / (size - 1))));
+      const step = 1 + (seed(3) % 3);
+      const windows = Math.floor((extent - (size - 1) * dilation - 1) / step) + 1;
+      const outShape = [...shape.map((one, at) => (at === dim ? windows : one)), size];
+      const result = materialise(outShape, (index) =>
+        read(
+          input,
+          shape.map((_, at) => {
+            const k = index[shape.length] as number;
+            return at === dim ? (index[at] as number) * step + k * dilation : (index[at] as number);
+          }),
+        ),
+      );
+      return {
+        name: `unfold ${dim}: ${size} by ${step}, ${dilation} apart`,
+        result,
+        pull: (o) => unguarded(unfoldIndex(o, dim, step, dilation)),
+      };
+    }
     default: {
       const before = shape.map((_, dim) => (seed(dim) % 3) - (seed(dim) % 7 === 6 ? 1 : 0));
       const outShape = shape.map((extent, dim) =>
@@ -165,7 +189,7 @@ function movement(input: Materialised, kind: number, seeds: readonly number[]): 
 }
 
 const shapes = fc.constantFrom([24], [4, 6], [2, 3, 4], [1, 6], [3, 1, 2], [2, 2, 2, 3], [5], [6, 8]);
-const moves = fc.array(fc.tuple(fc.nat(6), fc.array(fc.nat(20), { minLength: 5, maxLength: 5 })), {
+const moves = fc.array(fc.tuple(fc.nat(7), fc.array(fc.nat(20), { minLength: 5, maxLength: 5 })), {
   minLength: 1,
   maxLength: 7,
 });
