@@ -1,5 +1,6 @@
 import { ArgumentError, ShapeError } from "../graph/errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
+import { klDiv } from "../nn/functional/index.ts";
 import type { CreateOptions } from "../tensor/create.ts";
 import { noGrad } from "../tensor/grad.ts";
 import { type Tensor, where } from "../tensor/tensor.ts";
@@ -94,7 +95,7 @@ export function distillationLoss(
   }
   const target = noGrad(() => teacher.logits.div(temperature).logSoftmax(-1));
   const own = student.logits.div(temperature).logSoftmax(-1);
-  const divergence = target.exp().mul(target.sub(own)).sum({ dim: -1 });
+  const divergence = klDiv(own, target, { logTarget: true, reduction: "none" }).sum({ dim: -1 });
   const soft = meanWhere(labels.ne(-100), divergence).mul(temperature ** 2);
   const alike = cosine(student.lastHiddenState, teacher.lastHiddenState.detach());
   const apart = alike.neg().add(1);

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "tsdown";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listCheckpoints, readCheckpoint } from "../../src/io/node/index.ts";
+import { killRepeatedly } from "./crashes.ts";
 import { sampleText, tiny } from "./samples.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -82,6 +84,26 @@ describe("the bundled command", () => {
       if (!sent && stdout.includes("step 1/")) sent = child.kill("SIGINT");
     });
     expect({ status, stderr }).toEqual({ status: 130, stderr: "interrupted\n" });
+  });
+
+  it("leaves checkpoints that load whenever it is killed", async () => {
+    const inside = await mkdtemp(join(folder, "killed-"));
+    const seed = Date.now() % 1_000_000;
+    const report = await killRepeatedly(join(folder, "dist", "cli", "fusegrad.js"), inside, 6, seed);
+    expect({ seed, ...report }).toMatchObject({ problems: [] });
+    expect(report.steps).toBeGreaterThan(0);
+  }, 90_000);
+
+  it("leaves a checkpoint at SIGTERM", async () => {
+    const out = join(folder, "terminated");
+    let sent = false;
+    const args = [...train, "--steps", "100000", "--out", out];
+    const { status, stderr } = await command(args, (child, stdout) => {
+      if (!sent && stdout.includes("step 1/")) sent = child.kill("SIGTERM");
+    });
+    expect({ status, stderr }).toEqual({ status: 143, stderr: "interrupted\n" });
+    const [{ path, step }] = await listCheckpoints(join(out, "checkpoints"));
+    expect(await readCheckpoint(path)).toMatchObject({ step, optimizer: { steps: step } });
   });
 
   it("ends quietly when nobody reads on", async () => {
