@@ -151,7 +151,16 @@ async function frequencyLoss(corpus: Corpus): Promise<number> {
 const recipes: Readonly<Record<string, Recipe>> = { BERT: bert, ELECTRA: electra };
 
 function settingOf(corpus: Corpus, seed: number): Setting {
-  return { corpus, sizes, batchSize, sequenceLength, seed, nextSentence: false, teacher: undefined };
+  return {
+    corpus,
+    sizes,
+    batchSize,
+    sequenceLength,
+    seed,
+    nextSentence: false,
+    teacher: undefined,
+    scores: [],
+  };
 }
 
 /** Operations of a training step. */

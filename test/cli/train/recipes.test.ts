@@ -25,6 +25,7 @@ const settingOf = (corpus: Corpus, more: Partial<Setting> = {}): Setting => ({
   seed: 5,
   nextSentence: false,
   teacher: undefined,
+  scores: ["random", "dense"],
   ...more,
 });
 
@@ -97,7 +98,7 @@ describe.each(cases)("%s", (_, name, setting) => {
     () =>
       prepared(async (task, corpus) => {
         const before = await evaluate(task, corpus.tokenCounts, signal);
-        const trainer = new Trainer(task, { steps: 60, learningRate: 1e-2 });
+        const trainer = new Trainer(task, { steps: 40, learningRate: 1e-2 });
         const shapes = new Set<string>();
         let position = 0;
         while (!trainer.isDone) {
@@ -109,9 +110,10 @@ describe.each(cases)("%s", (_, name, setting) => {
         expect(trainer.traces).toBe(shapes.size);
         const after = await evaluate(task, corpus.tokenCounts, signal);
         expect(Object.keys(after)).toEqual(Object.keys(before));
-        expect(after.tokens.loss).toBeLessThan(before.tokens.loss - 1);
-        expect(after.tokens.baseline).toBe(before.tokens.baseline);
-        expect(after.tokens.accuracy).toBeGreaterThan(before.tokens.accuracy);
+        const [main] = Object.keys(after);
+        expect(after[main].loss).toBeLessThan(before[main].loss - 0.5);
+        expect(after[main].baseline).toBe(before[main].baseline);
+        expect(after[main].accuracy).toBeGreaterThan(before[main].accuracy);
       }),
     60_000,
   );
@@ -122,17 +124,17 @@ describe("an empty row of a batch that is not full", () => {
     onDevice("reference", 1, async () => {
       const corpus = corpusFor("bert");
       const { training, loss } = recipes.bert.prepare(settingOf(corpus, { batchSize: 7 }));
-      // The last batch of the epoch, with fewer rows than the others.
-      let [position, last] = [0, training.batchFrom(0)];
-      while (last.nextPosition < training.examplesPerEpoch) {
-        position = last.nextPosition;
-        last = training.batchFrom(position);
+      // One of the epoch has fewer rows than the others.
+      let [position, part] = [0, training.batchFrom(0)];
+      while (part.nextPosition - position === 7) {
+        position = part.nextPosition;
+        part = training.batchFrom(position);
       }
-      const rows = training.examplesPerEpoch - position;
-      expect(rows).toBeLessThan(7);
+      const rows = part.nextPosition - position;
+      expect(part.inputs.inputIds?.shape[0]).toBe(7);
       const only = Object.fromEntries(
-        Object.entries(last.inputs).map(([name, tensor]) => [name, tensor?.narrow(0, 0, rows)]),
+        Object.entries(part.inputs).map(([name, tensor]) => [name, tensor?.narrow(0, 0, rows)]),
       );
-      expect(await loss(last.inputs).item()).toBeCloseTo(await loss(only).item(), 5);
+      expect(await loss(part.inputs).item()).toBeCloseTo(await loss(only).item(), 5);
     }));
 });
