@@ -75,9 +75,9 @@ abstract class Convolution extends ConvolutionLayer<ConvolutionForm> {
     kernelSize: PerDim,
     options: ConvolutionOptions,
   ) {
-    const { stride, padding, dilation, groups = 1, ...parameters } = options;
+    const { stride, padding, paddingMode, dilation, groups = 1, ...parameters } = options;
     const channels = [outChannels, inChannels / groups] as const;
-    const form = { stride, padding, dilation, groups };
+    const form = { stride, padding, paddingMode, dilation, groups };
     if (!Number.isInteger(outChannels / groups)) {
       throw new ArgumentError(`${op}: ${groups} groups do not divide ${outChannels} channels`);
     }

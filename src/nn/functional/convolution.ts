@@ -5,6 +5,7 @@ import {
   batched,
   layWindows,
   type Margin,
+  type PaddingMode,
   type PerDim,
   padSpatial,
   perDim,
@@ -16,8 +17,10 @@ import {
 export interface ConvolutionOptions {
   /** Distance between neighbouring windows. Default 1. */
   readonly stride?: PerDim;
-  /** Zeros on both sides; "same" keeps the size (stride 1 only; an odd zero goes behind), "valid" is 0. Default 0. */
+  /** Elements added on both sides; "same" keeps the size (stride 1 only; an odd one goes behind), "valid" is 0. Default 0. */
   readonly padding?: PerDim | "same" | "valid";
+  /** What the padding is filled with. Default "zeros". */
+  readonly paddingMode?: PaddingMode;
   /** Distance between neighbouring elements of a window. Default 1. */
   readonly dilation?: PerDim;
   /** Channels are split into as many groups, which do not see each other. Default 1. */
@@ -155,14 +158,15 @@ function convolution(
   input: Tensor,
   weight: Tensor,
   bias: Tensor | undefined,
-  { groups = 1, padding = 0, ...spacing }: ConvolutionOptions,
+  { groups = 1, padding = 0, paddingMode = "zeros", ...spacing }: ConvolutionOptions,
 ): Tensor {
   const x = batched(op, input, dims);
   const [outputs, each] = weight.shape;
   const wanted = "[out, in / groups, kernel...]";
   checkChannels(op, x, weight, bias, groups, { dims, inputs: each * groups, outputs, wanted });
   const windows = windowsOf(op, weight.shape.slice(2), spacing);
-  const slid = slideWindows(op, padSpatial(x, marginsOf(op, padding, windows)), windows);
+  const padded = padSpatial(x, marginsOf(op, padding, windows), paddingMode);
+  const slid = slideWindows(op, padded, windows);
   const batch = x.shape[0];
   const places = slid.shape.slice(2, 2 + dims);
   const kernel = weight.shape.slice(2);

@@ -134,3 +134,4 @@ export {
 export type { LossOptions, Reduction } from "./reduction.ts";
 export { cosineSimilarity, type NormalizeOptions, normalize, pairwiseDistance } from "./similarity.ts";
 export { fold, type UnfoldOptions, unfold } from "./unfold.ts";
+export type { PaddingMode, PerDim } from "./windows.ts";

@@ -50,10 +50,13 @@ export function batched(op: string, x: Tensor, dims: number): Tensor {
   throw new ShapeError(`${op}: input ${formatShape(x.shape)}, wanted [N, C, ${spatial}] or [C, ${spatial}]`);
 }
 
-/** The trailing dims of x between zeros (false for bool). */
-export function padSpatial(x: Tensor, margins: readonly Margin[]): Tensor {
+/** What stands around an input: zeros, or its own elements, mirrored, repeated or from the other end. */
+export type PaddingMode = "zeros" | "reflect" | "replicate" | "circular";
+
+/** The trailing dims of x between zeros (false for bool), or what else the mode says. */
+export function padSpatial(x: Tensor, margins: readonly Margin[], mode: PaddingMode = "zeros"): Tensor {
   const amounts = margins.map(({ before, after }) => [before, after]);
-  return x.pad(amounts.reverse().flat());
+  return x.pad(amounts.reverse().flat(), { mode: mode === "zeros" ? "constant" : mode });
 }
 
 /**

@@ -146,6 +146,16 @@ describe("in plain loops", () => {
     expect(await laid.array()).toEqual([[1.5, 10.5, 2.5, 20.5, 3.5, 30.5, 0.5]]);
   });
 
+  it("paddings of other kinds are the input's own elements", async () => {
+    const kernel = tensor([1, 10, 100]).reshape([1, 1, 3]);
+    const x = tensor([1, 2, 3]).reshape([1, 3]);
+    const padded = async (paddingMode: "reflect" | "replicate" | "circular"): Promise<unknown> =>
+      conv1d(x, kernel, undefined, { padding: 1, paddingMode }).array();
+    expect(await padded("reflect")).toEqual([[212, 321, 232]]);
+    expect(await padded("replicate")).toEqual([[211, 321, 332]]);
+    expect(await padded("circular")).toEqual([[213, 321, 132]]);
+  });
+
   it("fold sums what unfold has taken apart, as often as windows cover it", async () => {
     const x = shaped([1, 2, 4, 3]);
     const columns = unfold(x, [2, 2], { padding: 1, stride: [1, 2] });
