@@ -47,7 +47,7 @@ export {
 } from "./tensor/create.ts";
 export { explain } from "./tensor/explain.ts";
 export { bucketize, cdist, einsum, searchsorted } from "./tensor/functions.ts";
-export { enableGrad, grad, noGrad } from "./tensor/grad.ts";
+export { enableGrad, grad, jvp, noGrad, type TensorFunction, valueAndGrad, vjp } from "./tensor/grad.ts";
 export { Buffer, Parameter } from "./tensor/parameter.ts";
 export type { SliceRange } from "./tensor/ranges.ts";
 export {

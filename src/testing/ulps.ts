@@ -1,0 +1,74 @@
+import type { Value } from "../graph/node.ts";
+import * as b from "../ops/builders.ts";
+import { erf } from "../ops/specialFunctions.ts";
+import type { Device } from "../runtime/device.ts";
+import { ulpOf } from "./compare.ts";
+import { evaluateOn } from "./evaluate.ts";
+
+/** A function whose error is bounded on every device, with its definition in float64. */
+export interface BoundedFunction {
+  /** Most units in the last place that a result may be off by. */
+  readonly bound: number;
+  readonly apply: (x: Value) => Value;
+  readonly exact: (x: number) => number;
+}
+
+const power = Math.fround(1.7);
+
+/** Subnormal results may be 0; a device may give the infinity where a result is the largest float. */
+export const boundedFunctions = {
+  exp: { bound: 1.5, apply: b.exp, exact: Math.exp },
+  log: { bound: 1, apply: b.log, exact: Math.log },
+  sin: { bound: 1.75, apply: b.sin, exact: Math.sin },
+  cos: { bound: 1.75, apply: b.cos, exact: Math.cos },
+  tanh: { bound: 1.5, apply: b.tanh, exact: Math.tanh },
+  erf: { bound: 1.5, apply: b.erf, exact: erf },
+  pow: {
+    bound: 4.5,
+    apply: (x) => b.pow(x, b.scalarLike(x, power)),
+    exact: (x) => x ** power,
+  },
+  sqrt: { bound: 0.5, apply: b.sqrt, exact: Math.sqrt },
+  rsqrt: { bound: 1.5, apply: b.rsqrt, exact: (x) => 1 / Math.sqrt(x) },
+} as const satisfies Record<string, BoundedFunction>;
+
+export type BoundedName = keyof typeof boundedFunctions;
+
+/** The greatest error in units in the last place, and where it is. */
+export interface UlpError {
+  readonly ulps: number;
+  readonly at: number;
+}
+
+function errorOf(found: number, exact: number): number {
+  const nearest = Math.fround(exact);
+  if (Object.is(found, nearest) || (Number.isNaN(found) && Number.isNaN(exact))) return 0;
+  if (Math.abs(exact) < 2 ** -126) return Math.abs(found - exact) < 2 ** -126 ? 0 : Infinity;
+  if (Number.isNaN(found) || Number.isNaN(exact)) return Infinity;
+  const limit = 2 ** 128;
+  if (Math.abs(found) === Infinity) return (limit - Math.min(Math.abs(exact), limit)) / 2 ** 104;
+  return Math.abs(found - exact) / ulpOf(exact, "f32");
+}
+
+/** The greatest error of a function on a device over the given floats. */
+export async function measureUlps(
+  device: Device,
+  name: BoundedName,
+  floats: Float32Array,
+): Promise<UlpError> {
+  const { apply, exact }: BoundedFunction = boundedFunctions[name];
+  const [found] = await evaluateOn(device, [apply(b.constant([floats.length], "f32", floats))]);
+  let worst: UlpError = { ulps: 0, at: Number.NaN };
+  for (let i = 0; i < floats.length; i++) {
+    const ulps = errorOf(found[i], exact(floats[i]));
+    if (ulps > worst.ulps) worst = { ulps, at: floats[i] };
+  }
+  return worst;
+}
+
+/** `count` floats, `stride` apart by their bits, from `first` on: every float comes with stride 1, NaN included. */
+export function floatsFrom(first: number, stride: number, count: number): Float32Array {
+  const bits = new Uint32Array(count);
+  for (let i = 0; i < count; i++) bits[i] = first + i * stride;
+  return new Float32Array(bits.buffer);
+}
