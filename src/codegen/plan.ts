@@ -286,14 +286,14 @@ class Planner {
 
   /** Expands the math that the target lacks, names shared values, and gives the kernel its name. */
   #finish(step: Step, index: number, placementOf: (key: Value | Buffer) => Placement): PlannedKernel {
-    const { group, body, buffers, scratch, flops } = step.lowered;
+    const { group, body, buffers, scratch, shared = [], flops } = step.lowered;
     const ops = this.#opsOf(group);
     const parameters = [...buffers.values()];
-    const { key, ...shared } = this.#finishBody([...parameters, ...scratch], body);
+    const { key, ...finished } = this.#finishBody([...parameters, ...scratch, ...shared], body);
     return {
       kernel: {
         name: `${group.template.kind}${index}_${ops.slice(0, 3).map(nameOf).join("_") || "copy"}`,
-        ...shared,
+        ...finished,
       },
       key,
       bindings: [...[...buffers.keys()].map(placementOf), ...scratch.map(placementOf)],

@@ -124,9 +124,9 @@ export type Statement =
   | { readonly kind: "set"; readonly array: LocalArray; readonly index: Expression; readonly value: Scalar }
   | { readonly kind: "store"; readonly buffer: Buffer; readonly index: Expression; readonly value: Scalar }
   /**
-   * What comes before has happened for all, and is seen by all, before anything after it happens: for the invocations
-   * of a `workgroup`, all of which must reach it; or (at the top of a kernel, where it ends all scopes) for the whole
-   * `device`.
+   * What comes before has happened for all before anything after it happens: for the invocations of a `workgroup`, which
+   * must all reach it and then see what the others stored in the workgroup's memory; or (at the top of a kernel, where
+   * it ends all scopes) for the whole `device`, in all memory.
    */
   | { readonly kind: "barrier"; readonly scope: "workgroup" | "device" };
 

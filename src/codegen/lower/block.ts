@@ -135,6 +135,11 @@ export class Block {
     this.statements.push({ kind: "store", buffer, index, value });
   }
 
+  /** All invocations of the workgroup meet here, or (at the top) the whole device does. */
+  barrier(scope: "workgroup" | "device" = "workgroup"): void {
+    this.statements.push({ kind: "barrier", scope });
+  }
+
   #inVector(): boolean {
     for (let block: Block | undefined = this; block !== undefined; block = block.#parent) {
       if (block.#axis?.tag === "vector") return true;

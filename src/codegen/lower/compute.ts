@@ -128,14 +128,23 @@ export class Computation {
   #guarded(guard: Condition, write: () => Scalar, dtype: DType): Scalar {
     if (guard.kind === "always") return write();
     if (guard.kind === "never") return s.constant(scalarType(dtype), 0);
-    // What is written under a guard holds only there: it is not shared with what stands outside.
+    return s.guard(guard, this.where(guard, write), 0);
+  }
+
+  /** What `write` writes for places where the condition holds. It is not shared with what stands outside. */
+  where<T>(condition: Condition, write: () => T): T {
     const [outerMemo, outerGuard] = [this.#memo, this.#guard];
     this.#memo = new Map();
-    this.#guard = and(outerGuard, guard);
-    const scalar = s.guard(guard, write(), 0);
+    this.#guard = and(outerGuard, condition);
+    const result = write();
     this.#memo = outerMemo;
     this.#guard = outerGuard;
-    return scalar;
+    return result;
+  }
+
+  /** The element of `value` at `index` where the condition holds, else 0. */
+  elementWhere(condition: Condition, value: Value, index: readonly Expression[], block: Block): Scalar {
+    return this.#guarded(condition, () => this.element(value, index, block), value.dtype);
   }
 
   #concat(value: Value, index: readonly Expression[], dim: number, block: Block): Scalar {

@@ -18,7 +18,7 @@ import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts"
 import { type ProductSizes, sizesOf } from "../schedule/products.ts";
 import { reducerOf } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
-import { Computation, isScalar, type LoweringScope, scalarType } from "./compute.ts";
+import { Computation, type LoweringScope, scalarType } from "./compute.ts";
 import { type ContractPart, type PlannedProduct, partsOf } from "./contractParts.ts";
 import { blocks, type LoweredGroup, storeAll } from "./loops.ts";
 
@@ -41,7 +41,7 @@ const heavyEpilogue = 24;
  * panel, columns of the right one with the first rows.
  */
 export function lowerContract(scope: LoweringScope, template: ContractTemplate): LoweredGroup {
-  const first = new ContractWriter(scope, template, isScalar(scope)).write();
+  const first = new ContractWriter(scope, template, false).write();
   return first ?? (new ContractWriter(scope, template, true).write() as LoweredGroup);
 }
 

@@ -12,6 +12,8 @@ export interface LoweredGroup {
   /** Buffers of values, in order of first use; the kernel's parameters. */
   readonly buffers: ReadonlyMap<Value, Buffer>;
   readonly scratch: readonly Buffer[];
+  /** Memory that each workgroup has for itself. */
+  readonly shared?: readonly Buffer[];
   readonly flops: number;
   /** For elementwise kernels: the same over more elements, which lie behind the first ones in every buffer. */
   readonly widen?: (elements: number) => LoweredGroup;

@@ -12,6 +12,8 @@ import { lowerReduce } from "./reduce.ts";
 import { lowerRow } from "./row.ts";
 import { lowerScatter } from "./scatter.ts";
 import { lowerSort } from "./sort.ts";
+import { lowerContractTiles } from "./workgroup/contract.ts";
+import { lowerRowWorkgroups } from "./workgroup/row.ts";
 
 /** Writes a group as loops. `inMemory` tells what other kernels or the program's inputs have put in memory. */
 export function lowerGroup(
@@ -26,11 +28,11 @@ export function lowerGroup(
     case "map":
       return lowerMap(scope, template);
     case "row":
-      return lowerRow(scope, template);
+      return (target.workgroup && lowerRowWorkgroups(scope, template)) ?? lowerRow(scope, template);
     case "reduce":
       return lowerReduce(scope, template);
     case "contract":
-      return lowerContract(scope, template);
+      return target.workgroup ? lowerContractTiles(scope, template) : lowerContract(scope, template);
     case "sort":
       return lowerSort(scope, template);
     case "attend":
@@ -62,6 +64,7 @@ export function lowerTogether(
     body: parts.flatMap(({ body }) => body),
     buffers: new Map(parts.flatMap(({ buffers }) => [...buffers])),
     scratch: [],
+    shared: parts.flatMap(({ shared = [] }) => shared),
     flops: parts.reduce((total, { flops }) => total + flops, 0),
   };
 }

@@ -33,8 +33,15 @@ export interface RowPasses {
   readonly operations: number;
 }
 
-/** Orders what a row kernel computes into passes over the row, and chooses what to keep between them. */
-export function planPasses(scope: LoweringScope, template: Extract<Template, { kind: "row" }>): RowPasses {
+/**
+ * Orders what a row kernel computes into passes over the row, and chooses what to keep between them: of what it stores
+ * anyway as much as is worth it, of other values up to `mostKept`.
+ */
+export function planPasses(
+  scope: LoweringScope,
+  template: Extract<Template, { kind: "row" }>,
+  mostKept = Number.POSITIVE_INFINITY,
+): RowPasses {
   const { group } = scope;
   const coordinates = coordinatesOf(template);
   const isOwnReduction = (value: Value): boolean =>
@@ -76,7 +83,7 @@ export function planPasses(scope: LoweringScope, template: Extract<Template, { k
       ),
     }),
   );
-  const { kept, uses, operations } = chooseKept(scope, passes, isOwnReduction, isWide);
+  const { kept, uses, operations } = chooseKept(scope, passes, isOwnReduction, isWide, mostKept);
   const order = inputsFirst(group.stores, scope);
   const complete = passes.map((computed, pass): Pass => {
     const used = order.filter((value) => uses(value, pass) && (kept.get(value) ?? pass) <= pass);
@@ -92,6 +99,7 @@ function chooseKept(
   passes: readonly Computed[],
   isOwnReduction: (value: Value) => boolean,
   isWide: (value: Value) => boolean,
+  mostKept: number,
 ): { kept: Map<Value, number>; uses: (value: Value, pass: number) => boolean; operations: number } {
   const kept = new Map<Value, number>();
   let reached: Set<Value>[] = [];
@@ -116,7 +124,10 @@ function chooseKept(
   const candidates = [...scope.group.members]
     .reverse()
     .filter((value) => isWide(value) && !isOwnReduction(value));
+  let inScratch = 0;
   for (const value of candidates) {
+    const stored = scope.group.stores.has(value);
+    if (!stored && inScratch >= mostKept) continue;
     const used = passesOf(value);
     if (
       used.length < 2 ||
@@ -125,6 +136,7 @@ function chooseKept(
     )
       continue;
     kept.set(value, used[0]);
+    if (!stored) inScratch += 1;
     reach();
   }
   const operations = reached.reduce(

@@ -52,7 +52,8 @@ class RowWriter {
     this.#template = template;
     this.#single = single;
     this.#computation = new Computation(scope);
-    this.#passes = planPasses(scope, template);
+    // Rows that run side by side share no scratch.
+    this.#passes = planPasses(scope, template, isScalar(scope) ? 0 : undefined);
     const { length } = template;
     this.#width = single ? 1 : length >= 64 ? 16 : length >= 8 ? 8 : length >= 4 ? 4 : 1;
     for (const value of this.#passes.kept.keys()) {

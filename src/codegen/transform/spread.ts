@@ -1,8 +1,9 @@
-import { lessThan } from "../index/condition.ts";
-import { add, delinearize, type Expression, multiply, variable } from "../index/expression.ts";
+import { type Condition, lessThan } from "../index/condition.ts";
+import { add, delinearize, type Expression, multiply, opaquesOf, variable } from "../index/expression.ts";
 import { loadedIn, storedIn } from "../kernel/buffers.ts";
-import type { Axis, Buffer, Statement } from "../kernel/ir.ts";
-import { joinPhases } from "../kernel/phases.ts";
+import type { Axis, Buffer, LocalArray, Register, Statement } from "../kernel/ir.ts";
+import { joinPhases, phasesOf } from "../kernel/phases.ts";
+import { walkScalars } from "../kernel/scalars.ts";
 import { substituteAxes } from "./substitute.ts";
 
 /** Invocations of a workgroup of independent iterations. */
@@ -10,44 +11,107 @@ const groupSize = 64;
 
 /**
  * Spreads any kernel over invocations: each grid loop at the top, with the grid loops right inside it, becomes a phase
- * with an invocation an iteration; what stands between such loops runs in a single one. A kernel that needs more than
- * that of its target writes its workgroups itself, and is left as it is.
+ * with an invocation an iteration; what stands between such loops runs in a single one. Phases that say already what
+ * their workgroups do stay as they are.
  */
 export function spread(body: readonly Statement[]): Statement[] {
-  if (hasWorkgroups(body)) return [...body];
-  const phases = independentPhases(body);
-  return phases === undefined ? inOrder(body) : joinPhases(phases.map(spreadPhase));
+  const phases = phasesOf(body).flatMap((phase) => independentPhases(phase) ?? [inOrder(phase)]);
+  return joinPhases(phases.map(spreadPhase));
 }
 
-/** Whether the kernel says already what runs where. */
 function hasWorkgroups(body: readonly Statement[]): boolean {
-  return body.some((statement) => {
-    if (statement.kind === "barrier") return true;
-    if (statement.kind === "for") return statement.axis.tag === "local" || hasWorkgroups(statement.body);
-    return statement.kind === "if" && hasWorkgroups(statement.body);
-  });
+  return body.some(
+    (statement) =>
+      (statement.kind === "for" && (statement.axis.tag === "local" || hasWorkgroups(statement.body))) ||
+      (statement.kind === "if" && hasWorkgroups(statement.body)),
+  );
 }
 
 /**
- * The statements cut before and after each grid loop. What is named at the top is named again in every phase;
- * undefined where that would not be the same, or where an array lives across.
+ * The statements cut before and after each parallel loop. What is named at the top is named again in every phase that
+ * needs it; undefined where that would not be the same, or where an array lives across.
  */
 function independentPhases(body: readonly Statement[]): Statement[][] | undefined {
-  const isGrid = (statement: Statement): boolean => statement.kind === "for" && statement.axis.tag === "grid";
-  if (!body.some(isGrid)) return [[...body]];
-  const lets = body.filter((statement) => statement.kind === "let");
-  const stored = storedIn(body);
-  const changes = [...loadedIn(lets)].some((buffer: Buffer) => stored.has(buffer));
-  const rest = body.filter((statement) => statement.kind !== "let");
-  if (changes || rest.some(({ kind }) => kind === "declare" || kind === "set")) return undefined;
+  const isParallel = (statement: Statement): boolean =>
+    statement.kind === "for" && (statement.axis.tag === "grid" || statement.axis.tag === "local");
   const phases: Statement[][] = [];
   let open = false;
-  for (const statement of rest) {
-    if (open && !isGrid(statement)) phases[phases.length - 1].push(statement);
-    else phases.push([...lets, statement]);
-    open = !isGrid(statement);
+  for (const statement of body) {
+    if (open && !isParallel(statement)) phases[phases.length - 1].push(statement);
+    else phases.push([statement]);
+    open = !isParallel(statement);
   }
-  return phases;
+  if (phases.length === 1) return phases;
+  const lets = body.flatMap((statement) => (statement.kind === "let" ? [statement] : []));
+  const stored = storedIn(body);
+  const complete = phases
+    .filter((phase) => phase.some(({ kind }) => kind !== "let"))
+    .map((phase) => [...missingLets(phase, lets), ...phase]);
+  const repeated = lets.filter((one) => complete.filter((phase) => phase.includes(one)).length > 1);
+  if ([...loadedIn(repeated)].some((buffer: Buffer) => stored.has(buffer))) return undefined;
+  return complete.every(declaresItsArrays) ? complete : undefined;
+}
+
+type Let = Extract<Statement, { kind: "let" }>;
+
+/** The lets that a phase needs and does not have, in order. */
+function missingLets(phase: readonly Statement[], lets: readonly Let[]): Let[] {
+  const needed = new Set<Let>();
+  for (let found = true; found; ) {
+    const registers = registersIn([...needed, ...phase]);
+    const more = lets.filter(
+      (one) =>
+        !phase.includes(one) &&
+        !needed.has(one) &&
+        (registers.has(one.register) || registers.has(one.register.opaqueId)),
+    );
+    for (const one of more) needed.add(one);
+    found = more.length > 0;
+  }
+  return lets.filter((one) => needed.has(one));
+}
+
+/** The registers that statements read, and the ids of those that their indices use. */
+function registersIn(body: readonly Statement[]): Set<Register | number | undefined> {
+  const found = new Set<Register | number | undefined>();
+  const index = (...expressions: readonly Expression[]): void => {
+    for (const id of opaquesOf(...expressions).keys()) found.add(id);
+  };
+  walkScalars(body, (scalar) => {
+    if (scalar.kind === "register") found.add(scalar.register);
+    else if (scalar.kind === "load" || scalar.kind === "local") index(scalar.index);
+    else if (scalar.kind === "index") index(scalar.expression);
+    else if (scalar.kind === "guard") index(...sidesOf(scalar.condition));
+  });
+  const walk = (statement: Statement): void => {
+    if (statement.kind === "store" || statement.kind === "set") index(statement.index);
+    if (statement.kind === "if") index(...sidesOf(statement.condition));
+    if (statement.kind === "for" || statement.kind === "if") statement.body.forEach(walk);
+  };
+  body.forEach(walk);
+  found.delete(undefined);
+  return found;
+}
+
+function sidesOf(condition: Condition): Expression[] {
+  if (condition.kind === "always" || condition.kind === "never") return [];
+  const comparisons = condition.kind === "and" ? condition.conditions : [condition];
+  return comparisons.flatMap(({ left, right }) => [left, right]);
+}
+
+function declaresItsArrays(phase: readonly Statement[]): boolean {
+  const declared = new Set<LocalArray>();
+  const used = new Set<LocalArray>();
+  const walk = (statement: Statement): void => {
+    if (statement.kind === "declare") declared.add(statement.array);
+    else if (statement.kind === "set") used.add(statement.array);
+    else if (statement.kind === "for" || statement.kind === "if") statement.body.forEach(walk);
+  };
+  phase.forEach(walk);
+  walkScalars(phase, (scalar) => {
+    if (scalar.kind === "local") used.add(scalar.array);
+  });
+  return [...used].every((array) => declared.has(array));
 }
 
 /** The statements for a single invocation. */
@@ -61,6 +125,7 @@ function inOrder(body: readonly Statement[]): Statement[] {
 }
 
 function spreadPhase(phase: readonly Statement[], number: number): Statement[] {
+  if (hasWorkgroups(phase)) return [...phase];
   const { axes, body } = gridOf(phase);
   const extents = axes.map(({ extent }) => extent);
   const count = extents.reduce((product, extent) => product * extent, 1);

@@ -39,6 +39,8 @@ const functions = {
   if (y == 0u) { return 0u; }
   return x % y;
 }`,
+  // In halves, which are exact: drivers round some large numbers the wrong way.
+  uintToFloat: "fn uintToFloat(x: u32) -> f32 { return f32(x >> 16u) * 65536.0f + f32(x & 0xffffu); }",
   toInt: `fn toInt(x: f32) -> i32 {
   if (isNaN(x)) { return 0; }
   if (x >= 2147483648.0f) { return 2147483647; }

@@ -177,15 +177,10 @@ function printStatement(writer: Writer, statement: Statement): void {
       return;
     }
     case "barrier":
-      printBarrier(writer, statement.scope);
+      if (statement.scope === "device")
+        throw new InternalError("wgsl: a device's barrier stands at the top of a kernel only");
+      writer.line("workgroupBarrier();");
   }
-}
-
-function printBarrier(writer: Writer, scope: "workgroup" | "device"): void {
-  if (scope === "device")
-    throw new InternalError("wgsl: a device's barrier stands at the top of a kernel only");
-  writer.line("workgroupBarrier();");
-  writer.line("storageBarrier();");
 }
 
 /** Iterations that may run side by side run in order where they are not spread. */

@@ -66,7 +66,7 @@ function guardText(writer: Writer, scalar: Of<"guard">): string {
   return name;
 }
 
-/** A literal; what has none (infinities, NaN, subnormal numbers) goes through its bits. */
+/** A literal; what has none (infinities, NaN, -0, subnormal numbers) goes through its bits. */
 export function constantText(writer: Writer, type: ScalarType, value: number): string {
   switch (type) {
     case "bool":
@@ -77,24 +77,26 @@ export function constantText(writer: Writer, type: ScalarType, value: number): s
       return value < 0 ? `i32(${value})` : `${value}i`;
     case "f32": {
       const size = Math.abs(value);
-      if (size === 0 || (size >= 2 ** -126 && size < Infinity)) return floatLiteral(value);
+      if (Object.is(value, 0) || (size >= 2 ** -126 && size < Infinity)) return floatLiteral(value);
       const [bits] = new Uint32Array(Float32Array.of(value).buffer);
       return writer.call("fromBits", `0x${bits.toString(16)}u`);
     }
   }
 }
 
+const largestFloat = 3.4028234663852886e38;
+
 function floatLiteral(value: number): string {
   let text = String(value);
   for (let digits = 6; digits < 10; digits++) {
     const short = value.toPrecision(digits);
-    if (!Object.is(Math.fround(Number(short)), value)) continue;
+    // A literal may not be larger than the largest float, not even where it would be rounded to it.
+    if (!Object.is(Math.fround(Number(short)), value) || Math.abs(Number(short)) > largestFloat) continue;
     text = String(Number(short));
     break;
   }
-  if (Object.is(value, -0)) text = "-0";
   const whole = /^-?\d+$/.test(text) ? `${text}.0` : text;
-  return value < 0 || Object.is(value, -0) ? `(${whole}f)` : `${whole}f`;
+  return value < 0 ? `(${whole}f)` : `${whole}f`;
 }
 
 /** What lies in memory as a scalar: bool is a word there. */
@@ -153,6 +155,9 @@ function binaryText(writer: Writer, { op, args: [left, right] }: Of<"binary">): 
     case "add":
       return infix("+");
     case "sub":
+      // Compilers would make x of (x + 1) - 1, whose whole point is what the sum has rounded away.
+      if (type === "f32" && right.kind === "constant" && Number.isFinite(right.value))
+        return `fma(${x}, 1.0f, ${constantText(writer, type, -right.value)})`;
       return infix("-");
     case "mul":
       return infix("*");
@@ -217,5 +222,6 @@ function castText(writer: Writer, { type, args: [x] }: Of<"cast">): string {
     return `(!(${text} == ${zero}))`;
   }
   if (x.type === "f32") return writer.call(type === "i32" ? "toInt" : "toUint", text);
+  if (x.type === "u32" && type === "f32") return writer.call("uintToFloat", text);
   return `${type}(${text})`;
 }
