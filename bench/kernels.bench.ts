@@ -1,5 +1,5 @@
 import { bench, describe } from "vitest";
-import { compile, randn, type Tensor } from "../src/index.ts";
+import { compile, nn, randn, type Tensor } from "../src/index.ts";
 
 // Work whose time people compare: one thread, compiled once, the result read back. Times mean something only against each
 // other in one run.
@@ -46,7 +46,14 @@ describe("rows and elements", () => {
 
 describe("attention", () => {
   const shape = [1, 12, 512, 64];
-  measure("B 1, H 12, T 512, d 64", [shape, shape, shape], (q, k, v) =>
+  const shapes = [shape, shape, shape];
+  measure("B 1, H 12, T 512, d 64, one kernel", shapes, (q, k, v) =>
+    nn.functional.scaledDotProductAttention(q, k, v),
+  );
+  measure("the same, causal", shapes, (q, k, v) =>
+    nn.functional.scaledDotProductAttention(q, k, v, { isCausal: true }),
+  );
+  measure("the same from products and a softmax", shapes, (q, k, v) =>
     q
       .matmul(k.transpose(-2, -1))
       .mul(1 / 8)
