@@ -14,6 +14,7 @@ import type { LoweredGroup } from "./lower/loops.ts";
 import { lowerGroup, lowerTogether } from "./lower/lower.ts";
 import { LoweredStructures } from "./lower/structure.ts";
 import { describeOp } from "./schedule/attention.ts";
+import { cutChains } from "./schedule/chains.ts";
 import { fuse } from "./schedule/fuse.ts";
 import type { Fusion, Group } from "./schedule/groups.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
@@ -113,9 +114,9 @@ class Planner {
     // Transposing may leave two transposes in a row: simplified once more.
     const transposed = transposeProducts(expanded.map(merged.valueOf), this.#isInput);
     const simplified = simplify(transposed, this.#isInput);
-    const roots = transposed.map(simplified.valueOf);
+    const { roots, order: nodes } = cutChains(transposed.map(simplified.valueOf), this.#isInput);
     this.#checkTypes(roots);
-    const fusion = fuse(simplified.order, roots, this.#isInput);
+    const fusion = fuse(nodes, roots, this.#isInput);
     const stored = roots.map((root) => fusion.rootStorage.get(root) ?? root);
     const written = writes.map(({ input }, i) => ({ input, value: stored[outputs.length + i] }));
 

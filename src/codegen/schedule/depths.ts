@@ -1,4 +1,5 @@
 import type { Node, Value } from "../../graph/node.ts";
+import { isCopy } from "./chains.ts";
 
 /** How many operations may stand one upon the other in a kernel: code is written by recursion. */
 const deepest = 200;
@@ -7,8 +8,9 @@ const deepest = 200;
 export class Depths {
   readonly #depths = new Map<Value, number>();
 
+  /** Copies count as deep: they are there to end a chain in memory. */
   isDeep(value: Value): boolean {
-    return (this.#depths.get(value) ?? 0) >= deepest;
+    return isCopy(value) || (this.#depths.get(value) ?? 0) >= deepest;
   }
 
   /** Notes how deep a node's results stand on `bases`, of which those in memory are found there. */
