@@ -17,7 +17,7 @@ function difference(
     doc,
     secondOrder: true,
     samples: (options) =>
-      fc.tuple(int(0, 3), int(1, 3), reduction).chain(([rows, width, kind]) => {
+      fc.tuple(int(1, 3), int(1, 3), reduction).chain(([rows, width, kind]) => {
         // Multiples of a quarter, and an eighth more: neither 0 nor a bend at 0.5, 1 or 2.
         const shape = [rows, width];
         const inputs = fc
