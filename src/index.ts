@@ -22,7 +22,7 @@ export {
 export type { Shape } from "./graph/shape.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./nn/optim/index.ts";
-export type { Device, DeviceCounters, Executable, KernelInfo } from "./runtime/device.ts";
+export type { Device, DeviceCounters, Executable, KernelInfo, PassInfo } from "./runtime/device.ts";
 export { type Compiled, type CompileOptions, compile } from "./tensor/compile.ts";
 export {
   arange,
@@ -45,7 +45,7 @@ export {
   uniform,
   zeros,
 } from "./tensor/create.ts";
-export { explain } from "./tensor/explain.ts";
+export { explain, explainPasses } from "./tensor/explain.ts";
 export { bucketize, cdist, einsum, searchsorted } from "./tensor/functions.ts";
 export { enableGrad, grad, jvp, noGrad, type TensorFunction, valueAndGrad, vjp } from "./tensor/grad.ts";
 export { Buffer, Parameter } from "./tensor/parameter.ts";

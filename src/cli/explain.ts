@@ -1,8 +1,9 @@
 import Table from "cli-table3";
 import type { Command } from "commander";
 import { BertConfig, BertForMaskedLM } from "../models/index.ts";
+import type { PassInfo } from "../runtime/device.ts";
 import { tensor } from "../tensor/create.ts";
-import { explain } from "../tensor/explain.ts";
+import { explain, explainPasses } from "../tensor/explain.ts";
 import { hashRandom, predictionCount } from "../text/index.ts";
 import { onDevice } from "./devices.ts";
 import { UsageError } from "./errors.ts";
@@ -13,6 +14,7 @@ import { stepToExplain } from "./train/trainer.ts";
 
 interface ExplainOptions extends SizeOptions, RunOptions {
   readonly source?: string;
+  readonly passes?: true;
 }
 
 type Explanation = ReturnType<typeof explain>;
@@ -21,17 +23,29 @@ export function addExplainCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command("explain")
     .description("show the kernels that one training step of BERT becomes")
-    .option("--source <name>", "print the source of one kernel instead");
+    .option("--source <name>", "print the source of one kernel instead")
+    .option("--passes", "print what each pass of planning makes of the step instead");
   addRunOptions(addSizeOptions(command), "print one JSON object").action(async (options: ExplainOptions) => {
-    const explanation = await onDevice(options.device, 0, async () => explainStep(options));
+    if (options.passes) {
+      const passes = await onDevice(options.device, 0, async () => {
+        const { step, inputs } = stepOf(options);
+        return explainPasses(step, inputs);
+      });
+      showPasses(terminal, passes);
+      return;
+    }
+    const explanation = await onDevice(options.device, 0, async () => {
+      const { step, inputs } = stepOf(options);
+      return explain(step, inputs);
+    });
     if (options.source !== undefined) showSource(terminal, explanation, options.source);
     else if (options.json) showJson(terminal, explanation);
     else showTable(terminal, explanation);
   });
 }
 
-/** The kernels of a training step on a batch of these sizes; nothing is computed. */
-function explainStep(options: ExplainOptions): Explanation {
+/** A training step and a batch of these sizes. */
+function stepOf(options: ExplainOptions) {
   const { batch, length, vocab } = options;
   const model = new BertForMaskedLM(
     BertConfig.from(encoderFields({ vocabSize: vocab, positions: length, padding: 0 }, sizesOf(options))),
@@ -44,14 +58,19 @@ function explainStep(options: ExplainOptions): Explanation {
       { shape: [batch, columns] },
     );
   const predictions = predictionCount(length, length);
-  return explain(step, {
+  const inputs = {
     inputIds: ids(length, vocab),
     maskedPositions: ids(predictions, length),
     labels: ids(predictions, vocab),
     attentionMask: undefined,
     tokenTypeIds: undefined,
     pairLabels: undefined,
-  });
+  };
+  return { step, inputs };
+}
+
+function showPasses(terminal: Terminal, passes: readonly PassInfo[]): void {
+  for (const { name, after } of passes) print(terminal, `== ${name} ==\n${after.trim()}\n`);
 }
 
 function showSource(terminal: Terminal, { kernels }: Explanation, name: string): void {

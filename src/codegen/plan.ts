@@ -3,7 +3,9 @@ import { topologicalOrder, type Value } from "../graph/node.ts";
 import { formatShape, numel } from "../graph/shape.ts";
 import { build } from "../ops/build.ts";
 import { expandComposites } from "../ops/expand.ts";
+import { formatGraph } from "../ops/format.ts";
 import { equal } from "./index/expression.ts";
+import { formatKernel } from "./kernel/format.ts";
 import type { Buffer, Kernel, Statement } from "./kernel/ir.ts";
 import { kernelKey } from "./kernel/key.ts";
 import { expandMath } from "./kernel/math.ts";
@@ -13,6 +15,7 @@ import { mapStatements, walkScalars } from "./kernel/scalars.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
 import { lowerGroup, lowerTogether } from "./lower/lower.ts";
 import { LoweredStructures } from "./lower/structure.ts";
+import { formatGroups, formatLoops, formatUnnamed, PassLog, type PlanPass } from "./passes.ts";
 import { describeOp } from "./schedule/attention.ts";
 import { cutChains } from "./schedule/chains.ts";
 import { fuse } from "./schedule/fuse.ts";
@@ -23,6 +26,7 @@ import { orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
 import { mergeReductions } from "./schedule/reductions.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
 import { type Step, stepOf } from "./schedule/steps.ts";
+import { unfused } from "./schedule/unfused.ts";
 import type { Target } from "./target.ts";
 import { spread } from "./transform/spread.ts";
 
@@ -51,6 +55,11 @@ export interface PlannedKernel {
   readonly stopped: readonly string[];
 }
 
+export interface PlanOptions {
+  /** "none" makes each op a kernel of its own: what a fused plan is compared with. Default "full". */
+  readonly fusion?: "full" | "none";
+}
+
 /** Kernels in order, and where everything lies. */
 export interface Plan {
   readonly kernels: readonly PlannedKernel[];
@@ -66,8 +75,19 @@ export interface Plan {
  * Plans a program: composites are expanded, equal work merged, kernels formed and ordered, memory assigned, loops
  * written. @throws DTypeError for a dtype that the target lacks.
  */
-export function planProgram(program: ProgramGraph, target: Target): Plan {
-  return new Planner(program, target).plan();
+export function planProgram(program: ProgramGraph, target: Target, options: PlanOptions = {}): Plan {
+  return new Planner(program, target, options).plan();
+}
+
+/** What each pass of planning makes of a program, in order. @throws DTypeError as planProgram. */
+export function planPasses(program: ProgramGraph, target: Target): readonly PlanPass[] {
+  const log = new PassLog();
+  const planner = new Planner(program, target, {}, log);
+  const { kernels } = planner.plan();
+  const finished = new Map(kernels.map((kernel) => [kernel.key, kernel.kernel]));
+  log.note("expandMath", planner.expanded.join("\n\n"));
+  log.note("placeLets", [...finished.values()].map(formatKernel).join("\n\n"));
+  return log.passes;
 }
 
 /** The most buffers that reductions share which become one kernel. */
@@ -92,7 +112,14 @@ class Planner {
   readonly #finishedOf = new Map<readonly Statement[], FinishedBody>();
   #origins: ReadonlyMap<unknown, string> = new Map();
 
-  constructor(program: ProgramGraph, target: Target) {
+  readonly #options: PlanOptions;
+  readonly #log: PassLog | undefined;
+  /** Texts of distinct kernels after their math was expanded, for the log. */
+  readonly expanded: string[] = [];
+
+  constructor(program: ProgramGraph, target: Target, options: PlanOptions, log?: PassLog) {
+    this.#options = options;
+    this.#log = log;
     this.#standIns = standInsOf(program);
     const inputs = program.inputs.map((input) => ({
       ...input,
@@ -110,33 +137,46 @@ class Planner {
     const expansion = expandComposites(asked, known, this.#standIns, this.#target.composites);
     this.#origins = expansion.originOf;
     const expanded = asked.map(expansion.valueOf);
+    const log = this.#log;
+    log?.start(formatGraph(asked, known));
+    log?.note("expand", formatGraph(expanded, this.#isInput));
     const merged = simplify(expanded, this.#isInput);
+    log?.note("simplify", formatGraph(expanded.map(merged.valueOf), this.#isInput));
     // Transposing may leave two transposes in a row: simplified once more.
     const transposed = transposeProducts(expanded.map(merged.valueOf), this.#isInput);
     const simplified = simplify(transposed, this.#isInput);
+    log?.note("transposeProducts", formatGraph(transposed.map(simplified.valueOf), this.#isInput));
     const { roots, order: nodes } = cutChains(transposed.map(simplified.valueOf), this.#isInput);
+    log?.note("cutChains", formatGraph(roots, this.#isInput));
     this.#checkTypes(roots);
-    const fusion = fuse(nodes, roots, this.#isInput);
+    const partition = this.#options.fusion === "none" ? unfused : fuse;
+    const fusion = partition(nodes, roots, this.#isInput);
+    log?.note("fuse", formatGroups(fusion.groups));
     const stored = roots.map((root) => fusion.rootStorage.get(root) ?? root);
     const written = writes.map(({ input }, i) => ({ input, value: stored[outputs.length + i] }));
 
     const reads = new Map(fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput)]));
     const order = orderGroups(fusion, reads, this.#overwrites(fusion, reads, written));
+    log?.note("order", formatGroups(order));
     const structures = new LoweredStructures();
     const lowered = order.map((group) => {
       const inMemory = (value: Value): boolean => readsFromMemory(value, group, fusion, this.#isInput);
       return structures.lower(group, inMemory, () => lowerGroup(group, inMemory, this.#target));
     });
+    log?.note("lower", formatLoops(lowered));
     const inPlace = this.#writeInPlace(lowered, fusion, written, new Set(stored));
     const regionOf = (value: Value) => this.#regionOf(value, inPlace);
     const steps = lowered.map((kernel) => stepOf(kernel, (value) => regionOf(value)?.input ?? value));
-    const grouped = mergeReductions(mergeNeighbours(steps, regionOf), mostBuffers, (parts) =>
+    const neighbours = mergeNeighbours(steps, regionOf);
+    log?.note("mergeNeighbours", formatLoops(neighbours.map((step) => step.lowered)));
+    const grouped = mergeReductions(neighbours, mostBuffers, (parts) =>
       lowerTogether(
         parts.map(({ group }) => group),
         (value, group) => readsFromMemory(value, group, fusion, this.#isInput),
         this.#target,
       ),
     );
+    log?.note("mergeReductions", formatLoops(grouped.map((step) => step.lowered)));
     return this.#assemble(grouped, stored.slice(0, outputs.length), written, inPlace);
   }
 
@@ -269,8 +309,10 @@ class Planner {
       if (input === undefined) throw new InternalError(`plan: ${value.node.op} lies nowhere`);
       return { kind: "input", input };
     };
+    const kernels = steps.map((step, i) => this.#finish(step, i, placementOf));
+    this.#log?.note("memory", formatMemory(kernels, bytes));
     return {
-      kernels: steps.map((step, i) => this.#finish(step, i, placementOf)),
+      kernels,
       workspaceBytes: bytes,
       uploads: [...uploaded].map((input) => ({
         input,
@@ -314,6 +356,7 @@ class Planner {
     let finished = this.#finished.get(key);
     if (finished === undefined) {
       const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics));
+      if (this.#log) this.expanded.push(formatUnnamed(`${this.expanded.length}`, buffers, expanded));
       const scheduled = this.#target.workgroup ? spread(expanded) : expanded;
       const phases = phasesOf(scheduled).map(placeLets);
       finished = { key, buffers, body: joinPhases(phases) };
@@ -333,6 +376,14 @@ class Planner {
 /** An op's name without what describes it further. */
 function nameOf(op: string): string {
   return op.split("[")[0];
+}
+
+/** Where each kernel's buffers lie. */
+function formatMemory(kernels: readonly PlannedKernel[], bytes: number): string {
+  const placeOf = (place: Placement): string =>
+    place.kind === "input" ? `input ${place.input}` : `workspace+${place.byteOffset}`;
+  const lines = kernels.map(({ kernel, bindings }) => `${kernel.name}: ${bindings.map(placeOf).join(", ")}`);
+  return [...lines, `${bytes} bytes of workspace`].join("\n");
 }
 
 function standInsOf({ inputs }: ProgramGraph): Map<Value, Value> {

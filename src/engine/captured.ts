@@ -39,7 +39,14 @@ export class CapturedPlan {
   readonly #bystanders: readonly Cell[];
 
   /** @throws DeviceError when the trace spans several devices. */
-  constructor(engine: Engine, device: Device, trace: Trace, results: readonly Value[]) {
+  /** `prepare` makes the program ready; by default, the device does. */
+  constructor(
+    engine: Engine,
+    device: Device,
+    trace: Trace,
+    results: readonly Value[],
+    prepare = (program: Program): Executable => device.prepare(program),
+  ) {
     this.#gradients = keepGradients(trace);
     trace.close();
     const outputs = [...results];
@@ -96,7 +103,7 @@ export class CapturedPlan {
     this.#scalars = trace.scalars.map(({ compute }) => compute);
     this.#versions = trace.assignments;
     this.#bystanders = writes.flatMap(([cell]) => (trace.gradients.has(cell) ? [] : [cell]));
-    this.executable = device.prepare(program);
+    this.executable = prepare(program);
   }
 
   /** Whether everything that the trace took for granted still holds. */

@@ -69,6 +69,13 @@ export interface KernelInfo {
   readonly stopped: readonly string[];
 }
 
+/** A step of planning, with what it worked on before and after, as text. */
+export interface PassInfo {
+  readonly name: string;
+  readonly before: string;
+  readonly after: string;
+}
+
 /** A program made ready to run many times. */
 export interface Executable {
   /**
@@ -113,6 +120,8 @@ export interface Device {
   read(storage: Storage): Promise<TypedArray>;
   /** @throws DTypeError for a dtype that the device lacks. */
   prepare(program: Program): Executable;
+  /** The passes that planning a program goes through; missing where nothing is planned. */
+  passesOf?(program: Program): readonly PassInfo[];
 }
 
 /** Counters that start at zero, with the one rule that connects them. */

@@ -3,7 +3,7 @@ import { currentEngine } from "../engine/current.ts";
 import type { Engine } from "../engine/engine.ts";
 import { Trace } from "../engine/trace.ts";
 import { ArgumentError, DeviceError, TraceError } from "../graph/errors.ts";
-import type { Device, Executable, Storage } from "../runtime/device.ts";
+import type { Device, Executable, Program, Storage } from "../runtime/device.ts";
 import { Buffer } from "./parameter.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -103,11 +103,12 @@ export function compile<Args extends readonly unknown[], Result>(
 export function planOf<Args extends readonly unknown[]>(
   fn: (...args: Args) => unknown,
   args: Args,
+  prepare?: (device: Device, program: Program) => Executable,
 ): Executable {
   const engine = currentEngine();
   if (engine.trace) throw new TraceError("explain: a function cannot be explained while another is compiled");
   const { tensors } = signatureOf(engine, args, new Identities());
-  return capture(engine, fn, args, tensors).plan.executable;
+  return capture(engine, fn, args, tensors, prepare).plan.executable;
 }
 
 function capture<Args extends readonly unknown[]>(
@@ -115,6 +116,7 @@ function capture<Args extends readonly unknown[]>(
   fn: (...args: Args) => unknown,
   args: Args,
   tensors: readonly Tensor[],
+  prepare = (device: Device, program: Program): Executable => device.prepare(program),
 ): Capture {
   const trace = new Trace();
   const { gradEnabled } = engine;
@@ -148,7 +150,8 @@ function capture<Args extends readonly unknown[]>(
       );
     }
     engine.trace = undefined;
-    return { plan: new CapturedPlan(engine, device, trace, values), template };
+    const plan = new CapturedPlan(engine, device, trace, values, (program) => prepare(device, program));
+    return { plan, template };
   } finally {
     trace.close();
     engine.trace = undefined;

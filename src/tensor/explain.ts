@@ -1,5 +1,5 @@
 import { TraceError } from "../graph/errors.ts";
-import type { Executable, KernelInfo } from "../runtime/device.ts";
+import type { Executable, KernelInfo, PassInfo } from "../runtime/device.ts";
 import { type Compiled, planOf } from "./compile.ts";
 
 /** What a compiled function runs as. */
@@ -31,6 +31,22 @@ export function explain<Args extends readonly unknown[]>(
     );
   }
   return explanation(planOf(fn, args as Args));
+}
+
+/**
+ * The passes that planning a call of the function with these arguments goes through: each one's name, and the graph or
+ * the kernels before and after, as text. Nothing is run. Empty on a device that plans nothing.
+ */
+export function explainPasses<Args extends readonly unknown[]>(
+  fn: (...args: Args) => unknown,
+  ...args: Args
+): readonly PassInfo[] {
+  let passes: readonly PassInfo[] = [];
+  planOf(fn, args, (device, program) => {
+    passes = device.passesOf?.(program) ?? [];
+    return device.prepare(program);
+  });
+  return passes;
 }
 
 function explanation(plan: Executable): Explanation {

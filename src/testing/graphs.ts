@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import type { DType } from "../graph/dtype.ts";
 import { topologicalOrder, type Value } from "../graph/node.ts";
-import { formatShape, numel, type Shape } from "../graph/shape.ts";
-import { formatSubgraph } from "../ops/subgraph.ts";
-import { type TypedNode, typed } from "../ops/table.ts";
+import { numel, type Shape } from "../graph/shape.ts";
+import { formatGraph } from "../ops/format.ts";
 import { Pool } from "./graphs/pool.ts";
 import { type StepName, steps, weighted } from "./graphs/steps.ts";
 
@@ -77,32 +76,6 @@ export function randomGraphs({
       [fc.toStringMethod]: text,
     };
   });
-}
-
-/** The nodes below `outputs`, one a line, with their attributes, types and operands. */
-export function formatGraph(outputs: readonly Value[]): string {
-  const names = new Map<Value, string>();
-  const lines = topologicalOrder(outputs).map((node, i) => {
-    node.outputs.forEach((value, k) => {
-      names.set(value, node.outputs.length === 1 ? `%${i}` : `%${i}.${k}`);
-    });
-    const leaf = typed(node);
-    const attrs = JSON.stringify(readableAttrs(leaf));
-    const [{ dtype, shape }] = node.outputs;
-    const operands = node.inputs.map((input) => names.get(input)).join(", ");
-    return `%${i} = ${node.op}(${operands})${attrs === "{}" ? "" : ` ${attrs}`}: ${dtype} ${formatShape(shape)}`;
-  });
-  return ["", ...lines, `outputs ${outputs.map((value) => names.get(value)).join(", ")}`, ""].join("\n");
-}
-
-/** Attributes without what is long: a constant's data, the steps of a score function. */
-function readableAttrs(node: TypedNode): unknown {
-  if (node.op === "constant") return { data: [...node.attrs.data].slice(0, 24) };
-  if (node.op !== "attention" && node.op !== "attentionGradient") return node.attrs;
-  const { score, ...rest } = node.attrs;
-  const names = ["s", ...node.inputs.slice(3, 2 + score.parameters).map((_, i) => `c${i}`)];
-  const derivative = "derivative" in rest ? formatSubgraph(rest.derivative, [...names, "g"]) : undefined;
-  return { ...rest, score: formatSubgraph(score, names), derivative };
 }
 
 function decode(

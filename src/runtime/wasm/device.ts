@@ -1,11 +1,11 @@
-import { type Plan, planProgram } from "../../codegen/plan.ts";
+import { type Plan, type PlanOptions, planPasses, planProgram } from "../../codegen/plan.ts";
 import type { Target } from "../../codegen/target.ts";
 import { detectFeatures } from "../../codegen/wasm/features.ts";
 import { sourceText } from "../../codegen/wasm/printer.ts";
 import { type DType, dtypeOfArray, type TypedArray } from "../../graph/dtype.ts";
 import { DeviceError } from "../../graph/errors.ts";
 import { numel } from "../../graph/shape.ts";
-import type { Block, Device, Executable, KernelInfo, Program, Region, Storage } from "../device.ts";
+import type { Block, Device, Executable, KernelInfo, PassInfo, Program, Region, Storage } from "../device.ts";
 import { Counters } from "../device.ts";
 import { Heap } from "./heap.ts";
 import { KernelCache, type KernelFunction } from "./kernels.ts";
@@ -33,8 +33,11 @@ export class WasmDevice implements Device {
   /** Temporaries of whichever program runs: programs run one after the other and leave nothing here. */
   #workspace = { address: 0, bytes: 0 };
 
+  readonly options: PlanOptions;
+
   /** @throws DeviceError where WebAssembly has no SIMD. */
-  constructor() {
+  constructor(options: PlanOptions = {}) {
+    this.options = options;
     if (!this.#features.simd)
       throw new DeviceError("wasm: this JavaScript engine has no WebAssembly SIMD; use the reference device");
   }
@@ -70,10 +73,14 @@ export class WasmDevice implements Device {
   }
 
   prepare(program: Program): Executable {
-    const plan = planProgram(program, this.#target);
+    const plan = planProgram(program, this.#target, this.options);
     const functions = this.#kernels.load(plan.kernels);
     this.counters.prepared += 1;
     return new WasmExecutable(this, program, plan, functions);
+  }
+
+  passesOf(program: Program): readonly PassInfo[] {
+    return planPasses(program, this.#target);
   }
 
   // For executables

@@ -32,7 +32,7 @@ export class CheckedWasmDevice extends WasmDevice {
 
   override prepare(program: Program): Executable {
     const inner = super.prepare(program);
-    for (const { kernel } of planOf(program).kernels) verify(kernel);
+    for (const { kernel } of planProgram(program, target, this.options).kernels) verify(kernel);
     const check = (): void => {
       const after = new Uint32Array(this.memory.buffer, this.#end, margin / 4);
       if (after.some((word) => word !== poison)) throw new Error("a kernel wrote behind the workspace");
