@@ -45,6 +45,7 @@ export {
   uniform,
   zeros,
 } from "./tensor/create.ts";
+export { type CustomGradientContext, customGradient, withGradientHook } from "./tensor/customGradient.ts";
 export { explain, explainPasses } from "./tensor/explain.ts";
 export { bucketize, cdist, einsum, searchsorted } from "./tensor/functions.ts";
 export { enableGrad, grad, jvp, noGrad, type TensorFunction, valueAndGrad, vjp } from "./tensor/grad.ts";

@@ -6,7 +6,7 @@ import { expandComposites } from "./expand.ts";
 import { type AttrsOf, definitionOf, type OpName } from "./table.ts";
 
 /**
- * An elementwise graph as plain data, so that it can be an attribute and is compared by what it says. Operands have
+ * A graph as plain data, so that it can be an attribute and is compared by what it says. Operands have
  * numbers: first the parameters, then the outputs of each step in turn.
  */
 export interface Subgraph {
@@ -34,6 +34,12 @@ export interface Captured {
  *   the parameters and constant numbers.
  */
 export function subgraphOf(parameters: readonly Value[], results: readonly Value[]): Subgraph {
+  checkElementwise(parameters, results);
+  return graphBetween(parameters, results);
+}
+
+/** The part of a graph between `parameters` and `results` as plain data, whatever is in it. */
+function graphBetween(parameters: readonly Value[], results: readonly Value[]): Subgraph {
   const numbers = new Map<Value, number>(parameters.map((value, i) => [value, i]));
   let next = parameters.length;
   const steps = topologicalOrder(results, (value) => numbers.has(value)).map((node): SubgraphStep => {
@@ -45,7 +51,6 @@ export function subgraphOf(parameters: readonly Value[], results: readonly Value
     }
     return { op: node.op, inputs, attrs: node.attrs };
   });
-  checkElementwise(parameters, results);
   return {
     parameters: parameters.length,
     steps,
@@ -110,6 +115,26 @@ export function captureSubgraph(parameter: Value, result: Value): Captured {
   }
   if (!dependent.has(result)) capture(result);
   return { subgraph: subgraphOf([parameter, ...wide], [result]), values };
+}
+
+/**
+ * A function of `parameters` that `results` are, with what it reads beside them: the values that depend on no parameter
+ * become further parameters.
+ */
+export function captureGraph(parameters: readonly Value[], results: readonly Value[]): Captured {
+  const given = new Set(parameters);
+  const dependent = new Set<Value>(parameters);
+  const values: Value[] = [];
+  const capture = (value: Value): void => {
+    if (!dependent.has(value) && !values.includes(value)) values.push(value);
+  };
+  for (const node of topologicalOrder(results, (value) => given.has(value))) {
+    if (!node.inputs.some((input) => dependent.has(input))) continue;
+    for (const output of node.outputs) dependent.add(output);
+    node.inputs.forEach(capture);
+  }
+  results.forEach(capture);
+  return { subgraph: graphBetween([...parameters, ...values], results), values };
 }
 
 /** Like `maximum(s, c0)`: `names` are those of the parameters. */

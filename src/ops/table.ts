@@ -2,6 +2,7 @@ import type { Node } from "../graph/node.ts";
 import { attentions } from "./attention.ts";
 import { composites } from "./composite.ts";
 import { contractions } from "./contraction.ts";
+import { customs } from "./custom.ts";
 import type { OpDefinition } from "./define.ts";
 import { elementwise } from "./elementwise.ts";
 import { indexing } from "./indexing.ts";
@@ -27,6 +28,7 @@ export const opTable = {
   ...indexing,
   ...composites,
   ...attentions,
+  ...customs,
   ...scanComposites,
   ...sortComposites,
   ...specials,
@@ -56,7 +58,7 @@ interface KindFamilies {
   readonly scan: typeof scans;
   readonly sort: typeof sorts;
   readonly index: typeof indexing;
-  readonly composite: typeof composites & typeof attentions & typeof specials;
+  readonly composite: typeof composites & typeof attentions & typeof customs & typeof specials;
 }
 
 /** The node under the table's types. Nodes are made by `build` alone, which pairs each name with its own attrs. */

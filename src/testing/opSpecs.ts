@@ -8,6 +8,7 @@ import type { AttrsOf, OpName } from "../ops/table.ts";
 import { attentionSpecs } from "./specs/attention.ts";
 import { combiningSpecs } from "./specs/combining.ts";
 import { compositeSpecs } from "./specs/composite.ts";
+import { customSpecs } from "./specs/custom.ts";
 import { elementwiseSpecs } from "./specs/elementwise.ts";
 import { leafSpecs } from "./specs/leaves.ts";
 import { movementSpecs } from "./specs/movement.ts";
@@ -28,6 +29,7 @@ export const opSpecs = {
   ...orderSpecs,
   ...compositeSpecs,
   ...attentionSpecs,
+  ...customSpecs,
   ...specialSpecs,
 } satisfies { readonly [Name in OpName]: OpSpec<AttrsOf<Name>> };
 

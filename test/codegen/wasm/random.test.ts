@@ -62,6 +62,9 @@ const binaryOps: readonly BinaryScalarOp[] = [
   "shiftLeft",
   "shiftRight",
 ];
+/** Quotients of floats become other operations before anything is printed. */
+const isPrintable = (op: BinaryScalarOp, type: ScalarType): boolean =>
+  type !== "f32" || (op !== "remainder" && op !== "floorDivide");
 const comparisons: readonly BinaryScalarOp[] = ["eq", "ne", "lt", "le", "gt", "ge"];
 const types: readonly ScalarType[] = ["f32", "i32", "u32", "bool"];
 const inputLength = 50;
@@ -148,7 +151,9 @@ class KernelMaker {
         }
         case 1:
         case 2: {
-          const op = this.one(binaryOps.filter((each) => binaryType(each, type) === type));
+          const op = this.one(
+            binaryOps.filter((each) => binaryType(each, type) === type && isPrintable(each, type)),
+          );
           const x = this.value(type, depth - 1);
           return s.binary(op, x, this.pick(3) === 0 ? x : this.value(type, depth - 1));
         }
