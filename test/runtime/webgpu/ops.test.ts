@@ -8,4 +8,4 @@ beforeAll(async () => {
   device = await openGpu();
 });
 
-opsAgree("webgpu", () => device, 3);
+opsAgree("webgpu", () => device, 3, { flushesSubnormals: true });
