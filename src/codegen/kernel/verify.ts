@@ -17,8 +17,9 @@ import { typeProblem } from "./typeProblem.ts";
 /**
  * Checks what every kernel must keep: types; buffers, arrays, registers and axes in scope and set once;
  * indices within bounds by their intervals (where no guard or `if` stands over them); indices of arrays
- * constant once unrolled; vector axes of extents divisible by 4 with nothing but unrolled loops inside; and
- * no two iterations of a grid or vector axis writing the same element.
+ * constant once unrolled; vector axes of extents divisible by 4 with nothing but unrolled loops inside; local axes
+ * inside grid axes alone; barriers where all whom they concern come by; and no two iterations of a grid, local or
+ * vector axis writing the same element of memory that they share.
  * @throws InternalError naming the kernel, the statement's part and what is wrong.
  */
 export function verify(kernel: Kernel): void {
@@ -60,13 +61,17 @@ class Verifier {
 
   checkBuffers(): void {
     const names = new Set<string>();
-    let scratch = false;
+    let last = 0;
     for (const { name, access, length } of this.kernel.buffers) {
       if (names.has(name)) this.fail(`two buffers are named ${name}`);
       names.add(name);
       if (!Number.isSafeInteger(length) || length < 0) this.fail(`buffer ${name} has length ${length}`);
-      if (scratch && access !== "scratch") this.fail(`parameter ${name} comes after scratch`);
-      scratch = access === "scratch";
+      const rank = access === "workgroup" ? 2 : access === "scratch" ? 1 : 0;
+      if (rank < last)
+        this.fail(
+          `${rank === 1 ? "scratch" : "parameter"} ${name} comes after ${["", "scratch", "a workgroup's own"][last]}`,
+        );
+      last = rank;
     }
   }
 
@@ -108,7 +113,36 @@ class Verifier {
         this.checkScalar(statement.value, scope);
         this.checkAssigned(statement.buffer, statement.value);
         this.checkAccess("store to", statement.buffer, statement.index, scope, scope.conditions.length > 0);
-        for (const axis of scope.axes) this.checkRace(axis, statement.buffer.name, statement.index, scope);
+        for (const axis of scope.axes) {
+          // Workgroups share no such memory.
+          if (axis.tag === "grid" && statement.buffer.access === "workgroup") continue;
+          this.checkRace(axis, statement.buffer.name, statement.index, scope);
+        }
+        break;
+      case "barrier":
+        this.checkBarrier(statement.scope, scope);
+    }
+  }
+
+  private checkBarrier(kind: "workgroup" | "device", scope: Scope): void {
+    if (kind === "device") {
+      if (scope.axes.length > 0 || scope.conditions.length > 0)
+        this.fail("a barrier of the device stands elsewhere than at the top");
+      // What comes after is another stage: it names what it needs itself.
+      scope.arrays.clear();
+      scope.registers.clear();
+      scope.opaques.clear();
+      this.registerNames.clear();
+      return;
+    }
+    if (!scope.axes.some(({ tag }) => tag === "local"))
+      this.fail("a barrier of a workgroup stands outside of local axes");
+    // A condition of grid axes and loops is the same for all invocations; one on values that are read may not be.
+    const locals = scope.axes.filter(({ tag }) => tag === "local");
+    for (const { left, right } of scope.conditions.flatMap(comparisonsOf)) {
+      const names = variablesOf(left, right);
+      if (locals.some(({ name }) => names.has(name)) || opaquesOf(left, right).size > 0)
+        this.fail("a barrier stands under a condition that not all invocations share");
     }
   }
 
@@ -119,6 +153,9 @@ class Verifier {
     if (tag === "vector" && extent % 4 !== 0) {
       this.fail(`vector axis ${name} has extent ${extent}, which is no multiple of 4`);
     }
+    const around = scope.axes.find((axis) => axis.tag !== "grid" && axis.tag !== "local");
+    if (tag === "local" && (around !== undefined || scope.conditions.length > 0))
+      this.fail(`local axis ${name} lies inside ${around ? `${around.tag} axis ${around.name}` : "an if"}`);
     const vector = scope.axes.find((axis) => axis.tag === "vector");
     if (vector !== undefined && tag !== "unroll") {
       this.fail(
@@ -234,9 +271,9 @@ class Verifier {
     for (const axis of axesInside) this.checkRace(axis, array.name, index, scope);
   }
 
-  /** Iterations of a grid or vector axis must write different elements. */
+  /** Iterations of a grid, local or vector axis must write different elements. */
   private checkRace(axis: Axis, target: string, index: Expression, scope: Scope): void {
-    if ((axis.tag !== "grid" && axis.tag !== "vector") || axis.extent === 1) return;
+    if (axis.tag === "loop" || axis.tag === "unroll" || axis.extent === 1) return;
     const pinned = scope.conditions
       .flatMap(comparisonsOf)
       .some(({ kind, left, right }) => kind === "equal" && (dependsOn(left, axis) || dependsOn(right, axis)));

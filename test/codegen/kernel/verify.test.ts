@@ -208,3 +208,43 @@ describe("verify", () => {
     );
   });
 });
+
+describe("workgroups", () => {
+  const partials: Buffer = { name: "partials", type: "f32", length: 8, access: "workgroup" };
+  const lane = variable("l", 8);
+  const share: Statement = { kind: "store", buffer: partials, index: lane, value: one };
+  const meet: Statement = { kind: "barrier", scope: "workgroup" };
+  const total: Statement = { kind: "store", buffer: y, index: i, value: s.load(partials, index(0)) };
+  const checkGroup = (body: readonly Statement[], tag: AxisTag = "local") =>
+    verify({
+      name: "k",
+      buffers: [x, ids, y, partials],
+      body: [axis("i", 4, "grid", [axis("l", 8, tag, body)])],
+    });
+
+  it("may share memory, meet, and leave one to store", () => {
+    expect(() =>
+      checkGroup([share, meet, { kind: "if", condition: equalTo(lane, 0), body: [total] }]),
+    ).not.toThrow();
+  });
+
+  it("may not all store the same element", () => {
+    expect(() => checkGroup([share, meet, total])).toThrow("iterations of local axis l write the same y[i]");
+    const same: Statement = { ...share, index: floorDivide(lane, 2) };
+    expect(() => checkGroup([same])).toThrow("iterations of local axis l write the same partials[l / 2]");
+  });
+
+  it("may not meet where only some come by, nor where there is no workgroup", () => {
+    const some: Statement = { kind: "if", condition: lessThan(lane, 4), body: [meet] };
+    expect(() => checkGroup([some])).toThrow("not all invocations share");
+    expect(() => checkGroup([meet], "loop")).toThrow("outside of local axes");
+    expect(() => checkGroup([{ kind: "barrier", scope: "device" }])).toThrow("elsewhere than at the top");
+  });
+
+  it("lie inside grid axes alone", () => {
+    const looped = axis("k", 2, "loop", [axis("l", 8, "local", [share])]);
+    expect(() => verify({ name: "k", buffers: [partials], body: [looped] })).toThrow(
+      "local axis l lies inside loop axis k",
+    );
+  });
+});
