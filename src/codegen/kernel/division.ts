@@ -11,10 +11,24 @@ const base = 2 ** 22;
 /** Digits of the quotient of the largest float by the smallest. */
 const digits = 13;
 
-/** What is left of `size` after taking away whole multiples of `divisor`, but for one: between -divisor and divisor. */
-function longDivision(size: Scalar, divisor: Scalar): Scalar {
+/** Parts of divisors below this are subnormal, which many devices take for 0: they are computed with 2^48 times larger. */
+const smallDivisor = 2 ** -80;
+
+/**
+ * What is left of `size` after taking away whole multiples of `divisor`, but for one: between -divisor and divisor.
+ * The last two digits, before which little is left, are of operands times `scale`, and so is the result.
+ */
+function longDivision(size: Scalar, divisor: Scalar, scale: Scalar): Scalar {
   const divisors = [divisor];
   for (let digit = 1; digit < digits; digit++) divisors.push(mul(divisors[digit - 1], float(base)));
+  const most = takeDigits(size, divisors.slice(2));
+  return takeDigits(
+    mul(most, scale),
+    divisors.slice(0, 2).map((by) => mul(by, scale)),
+  );
+}
+
+function takeDigits(size: Scalar, divisors: readonly Scalar[]): Scalar {
   return divisors.reduceRight((rest, by) => {
     const quotient = unary("trunc", div(rest, by));
     const [qHigh, high] = [upperHalf(quotient), upperHalf(by)];
@@ -30,11 +44,15 @@ export function expandFmod(x: Scalar, y: Scalar): Scalar {
   if (x.type !== "f32") return integerFmod(x, y);
   const [size, bound] = [abs(x), abs(y)];
   const infinity = float(Infinity);
-  const rest = longDivision(size, bound);
+  const isSmall = less(bound, float(smallDivisor));
+  const scale = select(isSmall, float(2 ** 48), float(1));
+  const rest = longDivision(size, bound, scale);
+  const scaled = mul(bound, scale);
   // The last digit was rounded: one multiple too many, or one too few.
-  const raised = select(less(rest, float(0)), add(rest, bound), rest);
-  const lowered = select(less(raised, bound), raised, sub(raised, bound));
-  const apart = select(less(size, bound), size, lowered);
+  const raised = select(less(rest, float(0)), add(rest, scaled), rest);
+  const lowered = select(less(raised, scaled), raised, sub(raised, scaled));
+  const left = mul(lowered, select(isSmall, float(2 ** -48), float(1)));
+  const apart = select(less(size, bound), size, left);
   const hasNone = binary(
     "logicalOr",
     binary("logicalOr", binary("ne", x, x), binary("ne", y, y)),

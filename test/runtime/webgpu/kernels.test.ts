@@ -99,6 +99,15 @@ describe("workgroups agree with the reference device", () => {
 });
 
 describe("numbers", () => {
+  it("divided by the smallest leave their remainder, where parts of them would be taken for 0", async () => {
+    const x = Float32Array.of(2.5, 7, 3e38, 2.5);
+    const y = Float32Array.of(1.175494490952134e-38, 2e-38, 1e-33, 1e-36);
+    const of = (data: Float32Array): Value => b.constant([4], "f32", data);
+    const [found] = await evaluateOn(device, [b.binary("fmod", of(x), of(y))]);
+    const exact = Array.from(x, (value, i) => value % y[i]).map((rest) => (rest < 2 ** -126 ? 0 : rest));
+    expect([...found]).toEqual(exact);
+  });
+
   it("near 0 keep their logarithm of 1 + x, which lives on what rounding loses", async () => {
     const x = b.constant([2], "f32", Float32Array.of(-0.03269042819738388, 3e-4));
     const [found] = await evaluateOn(device, [b.unary("log1p", x)]);
