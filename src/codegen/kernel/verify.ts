@@ -153,7 +153,7 @@ class Verifier {
     if (tag === "vector" && extent % 4 !== 0) {
       this.fail(`vector axis ${name} has extent ${extent}, which is no multiple of 4`);
     }
-    const around = scope.axes.find((axis) => axis.tag !== "grid" && axis.tag !== "local");
+    const around = scope.axes.find((axis) => axis.tag !== "grid");
     if (tag === "local" && (around !== undefined || scope.conditions.length > 0))
       this.fail(`local axis ${name} lies inside ${around ? `${around.tag} axis ${around.name}` : "an if"}`);
     const vector = scope.axes.find((axis) => axis.tag === "vector");

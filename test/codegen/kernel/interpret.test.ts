@@ -152,3 +152,63 @@ describe("interpret", () => {
     );
   });
 });
+
+describe("workgroups", () => {
+  const shared: Buffer = { name: "shared", type: "f32", length: 4, access: "workgroup" };
+  const out: Buffer = { name: "out", type: "f32", length: 8, access: "write" };
+  const group = variable("g", 2);
+  const lane = variable("l", 4);
+  const meet: Statement = { kind: "barrier", scope: "workgroup" };
+  const share: Statement = {
+    kind: "store",
+    buffer: shared,
+    index: lane,
+    value: s.indexValue(add(multiply(group, 10), lane), "f32"),
+  };
+  const put = (value: Scalar): Statement => ({
+    kind: "store",
+    buffer: out,
+    index: add(multiply(group, 4), lane),
+    value,
+  });
+  const mirrored = s.load(shared, subtract(3, lane));
+
+  function runGroups(body: readonly Statement[]): number[] {
+    const local: Statement = { kind: "for", axis: { name: "l", extent: 4, tag: "local" }, body };
+    const grid: Statement = { kind: "for", axis: { name: "g", extent: 2, tag: "grid" }, body: [local] };
+    const found = new Float32Array(8);
+    interpret({ name: "k", buffers: [out, shared], body: [grid] }, new Map([[out, found]]));
+    return [...found];
+  }
+
+  it("see after a barrier what others stored before it, each group its own", () => {
+    expect(runGroups([share, meet, put(mirrored)])).toEqual([3, 2, 1, 0, 13, 12, 11, 10]);
+  });
+
+  it("keep registers and arrays of their own across barriers", () => {
+    const mine: LocalArray = { name: "mine", type: "f32", length: 1, initial: 0 };
+    const kept = s.local(mine, index(0));
+    const add1 = s.binary("add", kept, s.indexValue(lane, "f32"));
+    const set: Statement = { kind: "set", array: mine, index: index(0), value: add1 };
+    expect(runGroups([{ kind: "declare", array: mine }, set, meet, set, put(kept)])).toEqual([
+      0, 2, 4, 6, 0, 2, 4, 6,
+    ]);
+  });
+
+  it("may not race", () => {
+    expect(() => runGroups([share, put(mirrored)])).toThrow(InternalError);
+    const first: Statement = { ...share, index: index(0) };
+    expect(() => runGroups([first])).toThrow("store to shared[0], which another invocation has touched");
+    const late = [share, meet, put(mirrored), share];
+    expect(() => runGroups(late)).toThrow("which another invocation has touched and no barrier since");
+  });
+
+  it("start with memory that nobody has written", () => {
+    expect(() => runGroups([put(mirrored)])).toThrow("before it is written");
+  });
+
+  it("must all come by the same barrier", () => {
+    const some: Statement = { kind: "if", condition: lessThan(lane, 2), body: [meet] };
+    expect(() => runGroups([some])).toThrow("invocations 0 and 2 of l do not meet at the same barrier");
+  });
+});

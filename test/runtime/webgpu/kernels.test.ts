@@ -2,12 +2,15 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Value } from "../../../src/graph/node.ts";
 import { numel } from "../../../src/graph/shape.ts";
 import * as b from "../../../src/ops/builders.ts";
+import type { Device } from "../../../src/runtime/device.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
 import type { WebGpuDevice } from "../../../src/runtime/webgpu/node/index.ts";
 import { assertClose, evaluateOn } from "../../../src/testing/index.ts";
 import { openGpu } from "./gpu.ts";
+import { InterpretedDevice } from "./interpreted.ts";
 
 const reference = new ReferenceDevice();
+const interpreted = new InterpretedDevice();
 let device: WebGpuDevice;
 beforeAll(async () => {
   device = await openGpu();
@@ -19,15 +22,22 @@ function leaf(shape: readonly number[], start = 0): Value {
   return b.constant(shape, "f32", data);
 }
 
-async function agree(outputs: readonly Value[], atol = 1e-5): Promise<void> {
-  const [actual, expected] = [await evaluateOn(device, outputs), await evaluateOn(reference, outputs)];
+async function agreeOn(on: Device, outputs: readonly Value[], atol: number): Promise<void> {
+  const [actual, expected] = [await evaluateOn(on, outputs), await evaluateOn(reference, outputs)];
   actual.forEach((array, i) => {
     assertClose(array, expected[i], { atol, rtol: 1e-4 }, `output ${i}`);
   });
 }
 
+const devices: readonly (readonly [name: string, open: () => Device])[] = [
+  ["webgpu", () => device],
+  ["the interpreter", () => interpreted],
+];
+
 /** Larger than random graphs are: kernels whose workgroups share memory. */
-describe("workgroups agree with the reference device", () => {
+describe.each(devices)("workgroups on %s agree with the reference device", (_, open) => {
+  const agree = (outputs: readonly Value[], atol = 1e-5): Promise<void> => agreeOn(open(), outputs, atol);
+
   it.each([
     ["one tile and its edges", [37], 50, 41],
     ["several tiles", [70], 33, 70],
@@ -89,16 +99,15 @@ describe("workgroups agree with the reference device", () => {
     const rows = b.gather(table, 0, index);
     await agree([b.scatterAdd(table, 0, index, b.mul(rows, rows))]);
   });
+});
 
-  it("in elementwise kernels of more workgroups than a dimension has", async () => {
+describe("numbers", () => {
+  it("are computed by more workgroups than a dimension has", async () => {
     const x = b.iota(65_536 * 64 + 100, "i32");
     const found = await evaluateOn(device, [b.mul(x, b.full([], "i32", 3))]);
     expect(found[0].length).toBe(65_536 * 64 + 100);
     expect(found[0].every((value: number, i: number) => value === 3 * i)).toBe(true);
   });
-});
-
-describe("numbers", () => {
   it("divided by the smallest leave their remainder, where parts of them would be taken for 0", async () => {
     const x = Float32Array.of(2.5, 7, 3e38, 2.5);
     const y = Float32Array.of(1.175494490952134e-38, 2e-38, 1e-33, 1e-36);
