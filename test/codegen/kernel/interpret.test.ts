@@ -200,7 +200,7 @@ describe("workgroups", () => {
     const first: Statement = { ...share, index: index(0) };
     expect(() => runGroups([first])).toThrow("store to shared[0], which another invocation has touched");
     const late = [share, meet, put(mirrored), share];
-    expect(() => runGroups(late)).toThrow("which another invocation has touched and no barrier since");
+    expect(() => runGroups(late)).toThrow("load of shared[1], which another invocation has stored");
   });
 
   it("start with memory that nobody has written", () => {
