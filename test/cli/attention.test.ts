@@ -8,13 +8,33 @@ let folder: string;
 let model: string;
 const onReference = ["--device", "reference"];
 
+/** Trains a tiny model of a family; gives its folder. */
+async function trained(name: string): Promise<string> {
+  const out = join(folder, name);
+  const args = ["train", "--model", name, "--text", join(folder, "text.txt"), ...tiny, "--steps", "2"];
+  expect(await fusegrad([...args, "--out", out])).toMatchObject({ status: 0, stderr: "" });
+  return out;
+}
+
+/** Pictures of a text, by title. */
+async function picturesOf(folder: string, ...more: readonly string[]): Promise<Map<unknown, Picture>> {
+  const args = ["attention", folder, "the whale sees", "--json", ...onReference, ...more];
+  const { status, stdout } = await fusegrad(args);
+  expect(status).toBe(0);
+  const pictures = jsonLines(stdout) as unknown as Picture[]; // As the command prints them.
+  return new Map(pictures.map((picture) => [picture.title, picture]));
+}
+
+interface Picture {
+  readonly title: string;
+  readonly values: readonly (readonly number[])[];
+  readonly rowLabels: readonly string[];
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "fusegrad-attention-"));
-  const text = join(folder, "text.txt");
-  model = join(folder, "tta");
-  await writeFile(text, sampleText(200));
-  const args = ["train", "--model", "tta", "--text", text, ...tiny, "--steps", "2", "--out", model];
-  expect(await fusegrad(args)).toMatchObject({ status: 0, stderr: "" });
+  await writeFile(join(folder, "text.txt"), sampleText(200));
+  model = await trained("tta");
 });
 
 afterAll(() => rm(folder, { recursive: true }));
@@ -38,6 +58,46 @@ describe("attention", () => {
     const shown = await fusegrad(["attention", model, "the whale sees", "--head", "1", ...onReference]);
     expect(shown.stdout).toMatch(/^layer 0, head 1 \(0 to 0\.\d+\)\n/);
     expect(shown.stdout).toMatch(/^whale .{10}$/m);
+  });
+
+  it("draws the order of XLNet, which both streams keep, and which a seed draws anew", async () => {
+    const xlnet = await trained("xlnet");
+    const pictures = await picturesOf(xlnet);
+    const mean = "mean of 2 heads";
+    expect([...pictures.keys()]).toEqual([
+      "what the content stream may see",
+      "what the query stream may see",
+      `Layer 0, content stream, ${mean}`,
+      `Layer 0, query stream, ${mean}`,
+    ]);
+    const [contentMask, queryMask, content, query] = [...pictures.values()].map(({ values }) => values);
+    for (const [i, row] of queryMask.entries()) {
+      // A token sees itself in the content stream, and not in the query stream unless it is special.
+      expect(contentMask[i]).toEqual(row.map((allowed, j) => (i === j ? 1 : allowed)));
+      for (const [j, allowed] of row.entries()) {
+        if (allowed === 0) expect(query[i][j]).toBe(0);
+        if (contentMask[i][j] === 0) expect(content[i][j]).toBe(0);
+      }
+    }
+    const { rowLabels } = [...pictures.values()][0];
+    const words = [...rowLabels.keys()].filter((i) => !rowLabels[i].startsWith("["));
+    // An order: of any two tokens, one sees the other.
+    for (const i of words) {
+      for (const j of words) expect(queryMask[i][j] + queryMask[j][i]).toBe(i === j ? 0 : 1);
+    }
+    const other = await picturesOf(xlnet, "--seed", "1");
+    expect(other.get("what the query stream may see")?.values).not.toEqual(queryMask);
+  });
+
+  it("draws a Synthesizer's scores before its probabilities, which are their softmax", async () => {
+    const pictures = await picturesOf(await trained("synthesizer"), "--layer", "0", "--head", "1");
+    const [scores, attended] = [...pictures.values()];
+    expect([...pictures.keys()]).toEqual(["layer 0, head 1, synthesized scores", "layer 0, head 1"]);
+    for (const [i, row] of scores.values.entries()) {
+      const total = row.reduce((sum, score) => sum + Math.exp(score), 0);
+      for (const [j, score] of row.entries())
+        expect(attended.values[i][j]).toBeCloseTo(Math.exp(score) / total, 5);
+    }
   });
 
   it("writes a page with all heads", async () => {
