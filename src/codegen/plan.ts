@@ -8,10 +8,10 @@ import { equal } from "./index/expression.ts";
 import { formatKernel } from "./kernel/format.ts";
 import type { Buffer, Kernel, Statement } from "./kernel/ir.ts";
 import { kernelKey } from "./kernel/key.ts";
-import { expandMath } from "./kernel/math.ts";
+import { expandMathIn } from "./kernel/math.ts";
 import { joinPhases, phasesOf } from "./kernel/phases.ts";
 import { placeLets } from "./kernel/placeLets.ts";
-import { mapStatements, walkScalars } from "./kernel/scalars.ts";
+import { walkScalars } from "./kernel/scalars.ts";
 import type { LoweredGroup } from "./lower/loops.ts";
 import { lowerGroup, lowerTogether } from "./lower/lower.ts";
 import { LoweredStructures } from "./lower/structure.ts";
@@ -355,7 +355,7 @@ class Planner {
     const key = kernelKey({ buffers, body });
     let finished = this.#finished.get(key);
     if (finished === undefined) {
-      const expanded = mapStatements(body, (scalar) => expandMath(scalar, this.#target.intrinsics));
+      const expanded = expandMathIn(body, this.#target.intrinsics);
       if (this.#log) this.expanded.push(formatUnnamed(`${this.expanded.length}`, buffers, expanded));
       const scheduled = this.#target.workgroup ? spread(expanded) : expanded;
       const phases = phasesOf(scheduled).map(placeLets);

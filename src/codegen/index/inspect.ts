@@ -1,5 +1,14 @@
 import { InternalError } from "../../graph/errors.ts";
-import { add, divideModulo, floorDivide, maximum, minimum, modulo, multiply } from "./simplify.ts";
+import {
+  add,
+  divideModulo,
+  floorDivide,
+  linearCombination,
+  maximum,
+  minimum,
+  modulo,
+  multiply,
+} from "./simplify.ts";
 import {
   type Atom,
   constant,
@@ -55,24 +64,31 @@ export function substitute(
   const seen = new Map<Expression, Expression>();
   const visit = (of: Expression): Expression => {
     if (of.kind === "constant") return of;
-    const known = seen.get(of);
-    if (known !== undefined) return known;
-    const result = rebuild(of);
-    seen.set(of, result);
+    if (of.kind === "variable") return replacements.get(of.name) ?? of;
+    if (of.kind === "opaque") return replacements.get(of.id) ?? of;
+    let result = seen.get(of);
+    if (result === undefined) {
+      result = rebuild(of);
+      seen.set(of, result);
+    }
     return result;
   };
-  const rebuild = (of: Exclude<Expression, { kind: "constant" }>): Expression => {
+  const rebuild = (of: Exclude<Expression, { kind: "constant" | "variable" | "opaque" }>): Expression => {
     switch (of.kind) {
-      case "variable":
-        return replacements.get(of.name) ?? of;
-      case "opaque":
-        return replacements.get(of.id) ?? of;
-      case "linear":
-        return add(of.constant, ...of.terms.map((term) => multiply(visit(term.of), term.factor)));
-      case "floorDivide":
-        return floorDivide(visit(of.of), of.divisor);
-      case "modulo":
-        return modulo(visit(of.of), of.modulus);
+      case "linear": {
+        const parts = of.terms.map((term) => ({ factor: term.factor, of: visit(term.of) }));
+        return parts.some((part, at) => part.of !== of.terms[at].of)
+          ? linearCombination(of.constant, parts)
+          : of;
+      }
+      case "floorDivide": {
+        const dividend = visit(of.of);
+        return dividend === of.of ? of : floorDivide(dividend, of.divisor);
+      }
+      case "modulo": {
+        const dividend = visit(of.of);
+        return dividend === of.of ? of : modulo(dividend, of.modulus);
+      }
       case "minimum":
         return minimum(visit(of.left), visit(of.right));
       case "maximum":

@@ -25,10 +25,21 @@ function interval(sum: number, terms: readonly Term[]): { min: number; max: numb
   let min = sum;
   let max = sum;
   for (const { factor, of } of terms) {
-    min += exact(factor * (factor > 0 ? of.min : of.max));
-    max += exact(factor * (factor > 0 ? of.max : of.min));
+    const [low, high] = factor > 0 ? [of.min, of.max] : [of.max, of.min];
+    min += exact(factor * low);
+    max += exact(factor * high);
   }
   return { min: exact(min), max: exact(max) };
+}
+
+/** `of + by`. */
+export function shift(of: Expression, by: number): Expression {
+  if (by === 0) return of;
+  const sum = exact(constantPartOf(of) + by) + 0;
+  if (of.kind === "constant") return constant(sum);
+  const terms = termsOf(of);
+  if (sum === 0 && terms.length === 1 && terms[0].factor === 1) return terms[0].of;
+  return { kind: "linear", constant: sum, terms, min: exact(of.min + by) + 0, max: exact(of.max + by) + 0 };
 }
 
 /** `factor * of`. */
@@ -36,7 +47,17 @@ export function scale(of: Expression, factor: number): Expression {
   if (factor === 1) return of;
   if (factor === 0) return constant(0);
   if (of.kind === "constant") return constant(of.value * factor);
-  return build(exact(constantPartOf(of) * factor), scaleTerms(termsOf(of), factor));
+  const terms = scaleTerms(termsOf(of), factor);
+  const sum = exact(constantPartOf(of) * factor) + 0;
+  if (sum === 0 && terms.length === 1 && terms[0].factor === 1) return terms[0].of;
+  const [low, high] = factor > 0 ? [of.min, of.max] : [of.max, of.min];
+  return {
+    kind: "linear",
+    constant: sum,
+    terms,
+    min: exact(factor * low) + 0,
+    max: exact(factor * high) + 0,
+  };
 }
 
 /** The terms of `factor` times a sum. */

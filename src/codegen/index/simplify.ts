@@ -8,6 +8,7 @@ import {
   product,
   scale,
   scaleTerms,
+  shift,
 } from "./linear.ts";
 import {
   compareAtoms,
@@ -32,28 +33,48 @@ import {
 /** The sum of all operands. */
 export function add(...operands: readonly Operand[]): Expression {
   let sum = 0;
-  const terms: Term[] = [];
+  let only: Expression | undefined;
+  let terms: Term[] | undefined;
   for (const operand of operands) {
     if (typeof operand === "number") sum = exact(sum + operand);
+    else if (operand.kind === "constant") sum = exact(sum + operand.value);
+    else if (only === undefined) only = operand;
     else {
+      terms ??= [...termsOf(only)];
       sum = exact(sum + constantPartOf(operand));
       for (const term of termsOf(operand)) terms.push(term);
     }
   }
-  return combine(sum, terms);
+  if (only === undefined) return constant(sum);
+  // What has its terms from one operand has them in canonical form.
+  return terms === undefined ? shift(only, sum) : combine(exact(sum + constantPartOf(only)), terms);
 }
 
 export function subtract(left: Operand, right: Operand): Expression {
-  return add(left, scale(toExpression(right), -1));
+  if (typeof right === "number") return add(left, -right);
+  return right.kind === "constant" ? add(left, -right.value) : add(left, scale(right, -1));
+}
+
+/** `sum` and the parts, each times its factor. */
+export function linearCombination(
+  sum: number,
+  parts: readonly { readonly factor: number; readonly of: Expression }[],
+): Expression {
+  let constantPart = sum;
+  const terms: Term[] = [];
+  for (const { factor, of } of parts) {
+    constantPart = exact(constantPart + exact(constantPartOf(of) * factor));
+    for (const term of termsOf(of)) terms.push({ factor: exact(term.factor * factor), of: term.of });
+  }
+  return combine(constantPart, terms);
 }
 
 /** The product of two operands; a constant one becomes a factor. */
 export function multiply(left: Operand, right: Operand): Expression {
-  const a = toExpression(left);
-  const b = toExpression(right);
-  if (a.kind === "constant") return scale(b, a.value);
-  if (b.kind === "constant") return scale(a, b.value);
-  return product(a, b);
+  if (typeof right === "number") return scale(toExpression(left), right);
+  if (typeof left === "number") return scale(right, left);
+  if (left.kind === "constant") return scale(right, left.value);
+  return right.kind === "constant" ? scale(left, right.value) : product(left, right);
 }
 
 /** `floor(dividend / divisor)` for a positive integer divisor. */
@@ -93,19 +114,28 @@ function toExpression(operand: Operand): Expression {
 
 /** `sum + terms` in canonical form; the terms may come in any order and repeat atoms. */
 function combine(sum: number, terms: readonly Term[]): Expression {
-  const sorted = terms.length > 1 ? [...terms].sort((a, b) => compareAtoms(a.of, b.of)) : terms;
   const merged: Term[] = [];
-  for (const term of sorted) {
-    const last = merged.at(-1);
-    if (last === undefined || compareAtoms(last.of, term.of) !== 0) {
-      if (term.factor !== 0) merged.push(term);
-      continue;
-    }
-    const factor = exact(last.factor + term.factor);
-    if (factor === 0) merged.pop();
-    else merged[merged.length - 1] = { factor, of: last.of };
-  }
+  for (const term of terms) if (term.factor !== 0) insert(merged, term);
   return recombine(sum, merged) ?? build(sum, merged);
+}
+
+/** Adds a term to a sorted sum; terms mostly come in order, so its place is looked for from the end. */
+function insert(sorted: Term[], term: Term): void {
+  let at = sorted.length;
+  while (at > 0) {
+    const before = sorted[at - 1];
+    const order = compareAtoms(before.of, term.of);
+    if (order < 0) break;
+    if (order === 0) {
+      const factor = exact(before.factor + term.factor);
+      if (factor === 0) sorted.splice(at - 1, 1);
+      else sorted[at - 1] = { factor, of: before.of };
+      return;
+    }
+    at--;
+  }
+  if (at === sorted.length) sorted.push(term);
+  else sorted.splice(at, 0, term);
 }
 
 // --- putting together what was taken apart ---

@@ -199,9 +199,8 @@ export function compareExpressions(a: Expression, b: Expression): number {
   const aTerms = termsOf(a);
   const bTerms = termsOf(b);
   if (aTerms.length !== bTerms.length) return aTerms.length - bTerms.length;
-  for (const [at, aTerm] of aTerms.entries()) {
-    const bTerm = bTerms[at] as Term; // the lengths are equal
-    const order = compareAtoms(aTerm.of, bTerm.of) || aTerm.factor - bTerm.factor;
+  for (let at = 0; at < aTerms.length; at++) {
+    const order = compareAtoms(aTerms[at].of, bTerms[at].of) || aTerms[at].factor - bTerms[at].factor;
     if (order !== 0) return order;
   }
   return constantPartOf(a) - constantPartOf(b);

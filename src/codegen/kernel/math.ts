@@ -3,9 +3,9 @@ import { expandFloorDivide, expandFmod, expandRemainder } from "./division.ts";
 import { expandErf, expandErfc, expandErfinv } from "./errorFunctions.ts";
 import { expandExp, expandExpm1, expandLog, expandLog1p, expandTanh } from "./exponential.ts";
 import { expandLgamma } from "./gamma.ts";
-import type { BinaryScalarOp, Scalar, UnaryScalarOp } from "./ir.ts";
+import type { BinaryScalarOp, Scalar, Statement, UnaryScalarOp } from "./ir.ts";
 import { expandLog2, expandLog10, expandPow } from "./power.ts";
-import { mapScalar } from "./scalars.ts";
+import { mapScalar, mapStatements } from "./scalars.ts";
 import { expandCos, expandSin } from "./trigonometry.ts";
 
 export { threefry2x32 } from "./threefry.ts";
@@ -43,21 +43,24 @@ const binaryExpansions: Readonly<Partial<Record<BinaryScalarOp, (x: Scalar, y: S
 
 /**
  * The scalar without those functions of floats that `intrinsics` does not name, and without fmod of integers. Shared
- * operands stay shared; pass one `memo` for scalars that share operands among them.
+ * operands stay shared.
  */
-export function expandMath(
-  scalar: Scalar,
-  intrinsics: ReadonlySet<string>,
-  memo: Map<Scalar, Scalar> = new Map(),
-): Scalar {
-  const expand = (of: Scalar): Scalar => {
-    if (of.kind === "unary" && of.type === "f32" && !intrinsics.has(of.op)) {
-      return unaryExpansions[of.op]?.(of.args[0]) ?? of;
-    }
-    if (of.kind === "binary" && (of.type === "f32" || of.op === "fmod") && !intrinsics.has(of.op)) {
-      return binaryExpansions[of.op]?.(of.args[0], of.args[1]) ?? of;
-    }
-    return of;
-  };
-  return mapScalar(scalar, expand, memo);
+export function expandMath(scalar: Scalar, intrinsics: ReadonlySet<string>): Scalar {
+  return mapScalar(scalar, (of) => expandOne(of, intrinsics));
+}
+
+/** The statements with all their scalars so expanded. */
+export function expandMathIn(body: readonly Statement[], intrinsics: ReadonlySet<string>): Statement[] {
+  return mapStatements(body, (of) => expandOne(of, intrinsics));
+}
+
+/** One function, whose operands are expanded already: what it becomes contains no other. */
+function expandOne(of: Scalar, intrinsics: ReadonlySet<string>): Scalar {
+  if (of.kind === "unary" && of.type === "f32" && !intrinsics.has(of.op)) {
+    return unaryExpansions[of.op]?.(of.args[0]) ?? of;
+  }
+  if (of.kind === "binary" && (of.type === "f32" || of.op === "fmod") && !intrinsics.has(of.op)) {
+    return binaryExpansions[of.op]?.(of.args[0], of.args[1]) ?? of;
+  }
+  return of;
 }

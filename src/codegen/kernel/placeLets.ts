@@ -1,6 +1,6 @@
 import type { Register, Scalar, Statement } from "./ir.ts";
 import { argsOf, walkScalars, withArgs } from "./scalars.ts";
-import { freeGuards, loadTest, scalarTable, shareScalars } from "./shareScalars.ts";
+import { loadTest, scalarTable, shareScalars } from "./shareScalars.ts";
 import {
   type Block,
   type Location,
@@ -35,7 +35,7 @@ interface Group {
 export function placeLets(body: readonly Statement[]): Statement[] {
   const table = scalarTable();
   const free = new Set<Scalar>();
-  const shared = freeGuards(shareScalars(body, table), table, free);
+  const shared = shareScalars(body, table, free);
   const graph = valueGraph(shared);
   return new Placement(graph, free, namesIn(shared)).rewrite();
 }

@@ -9,74 +9,93 @@ export interface ScalarTable {
   readonly intern: (scalar: Scalar) => Scalar;
 }
 
-/** Numbers things in the order in which they are first seen. */
-function numbering<T>(): (of: T) => number {
-  const numbers = new Map<T, number>();
-  return (of) => {
-    const number = numbers.get(of) ?? numbers.size;
-    numbers.set(of, number);
-    return number;
-  };
-}
-
 /**
  * An empty table. Buffers, arrays and registers are told apart by identity, indices and conditions by
  * structure.
  */
 export function scalarTable(): ScalarTable {
-  const known = new Map<string, Scalar>();
-  const scalarNumber = numbering<Scalar>();
-  const objectNumber = numbering<object>();
+  const canonical = new Set<Scalar>();
+  const leaves = new Map<unknown, Map<string, Scalar>>();
+  /** By the first two operands. */
+  const combined = new Map<Scalar, Map<Scalar | undefined, Scalar[]>>();
   const texts = new Map<Expression | Condition, string>();
   const remember = <T extends Expression | Condition>(of: T, toText: (of: T) => string): string => {
-    const text = texts.get(of) ?? toText(of);
-    texts.set(of, text);
+    let text = texts.get(of);
+    if (text === undefined) {
+      text = toText(of);
+      texts.set(of, text);
+    }
     return text;
   };
-  const payload = (of: Scalar): string => {
-    switch (of.kind) {
+  const leaf = (scalar: Scalar, of: unknown, text: string): Scalar => {
+    const alike = entryOf(leaves, of, () => new Map<string, Scalar>());
+    return entryOf(alike, text, () => scalar);
+  };
+  const sameCondition = (a: Condition, b: Condition): boolean =>
+    a === b || remember(a, formatCondition) === remember(b, formatCondition);
+  const find = (scalar: Scalar): Scalar => {
+    switch (scalar.kind) {
       case "constant":
-        return Object.is(of.value, -0) ? "-0" : String(of.value);
+        return leaf(scalar, scalar.type, Object.is(scalar.value, -0) ? "-0" : String(scalar.value));
       case "register":
-        return String(objectNumber(of.register));
+        return leaf(scalar, scalar.register, "");
       case "local":
-        return `${objectNumber(of.array)} ${remember(of.index, format)}`;
+        return leaf(scalar, scalar.array, remember(scalar.index, format));
       case "load":
-        return `${objectNumber(of.buffer)} ${remember(of.index, format)}`;
+        return leaf(scalar, scalar.buffer, remember(scalar.index, format));
       case "index":
-        return remember(of.expression, format);
-      case "unary":
-      case "binary":
-        return of.op;
-      case "guard":
-        return `${of.otherwise} ${remember(of.condition, formatCondition)}`;
-      default:
-        return "";
+        return leaf(scalar, "index", `${scalar.type} ${remember(scalar.expression, format)}`);
+      default: {
+        const [first, second]: readonly Scalar[] = scalar.args;
+        const byFirst = entryOf(combined, first, () => new Map<Scalar | undefined, Scalar[]>());
+        const alike = entryOf(byFirst, second, () => []);
+        const known = alike.find((other) => sameOperation(scalar, other, sameCondition));
+        if (known === undefined) alike.push(scalar);
+        return known ?? scalar;
+      }
     }
   };
   return {
     intern: (scalar) => {
-      const operands = argsOf(scalar).map(scalarNumber).join(",");
-      const key = `${scalar.kind} ${scalar.type} ${payload(scalar)} (${operands})`;
-      const first = known.get(key) ?? scalar;
-      known.set(key, first);
-      return first;
+      if (canonical.has(scalar)) return scalar;
+      const found = find(scalar);
+      canonical.add(found);
+      return found;
     },
   };
 }
 
-/** The statements with equal scalars made one object. */
-export function shareScalars(body: readonly Statement[], table: ScalarTable): Statement[] {
-  return mapStatements(body, table.intern);
+/** What the map has for a key, put there first if need be. */
+function entryOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let entry = map.get(key);
+  if (entry === undefined) {
+    entry = make();
+    map.set(key, entry);
+  }
+  return entry;
+}
+
+/** Whether two scalars do the same to the same operands. */
+function sameOperation(
+  a: Scalar,
+  b: Scalar,
+  sameCondition: (a: Condition, b: Condition) => boolean,
+): boolean {
+  if (a.kind !== b.kind || a.type !== b.type) return false;
+  if (argsOf(a).some((arg, at) => arg !== argsOf(b)[at])) return false;
+  if ((a.kind === "unary" || a.kind === "binary") && "op" in b) return a.op === b.op;
+  if (a.kind === "guard" && b.kind === "guard")
+    return Object.is(a.otherwise, b.otherwise) && sameCondition(a.condition, b.condition);
+  return true;
 }
 
 /**
- * Prepares guards for naming. A name cannot stand inside a guard, so what loads there stays written out
- * there, and where such a part is shared it would be written many times over. In those guards, each load gets
- * a guard of its own: guard(c, f(load), o) becomes guard(c, f(guard(c, load, 0)), o), and f may leave the
- * outer guard. `free` is filled with the guards of which that is true.
+ * The statements with equal scalars made one object, and guards prepared for naming. A name cannot stand inside a guard,
+ * so what loads there stays written out there, and where such a part is shared it would be written many times over. In
+ * those guards, each load gets a guard of its own: guard(c, f(load), o) becomes guard(c, f(guard(c, load, 0)), o), and f
+ * may leave the outer guard. `free` is filled with the guards of which that is true.
  */
-export function freeGuards(body: readonly Statement[], table: ScalarTable, free: Set<Scalar>): Statement[] {
+export function shareScalars(body: readonly Statement[], table: ScalarTable, free: Set<Scalar>): Statement[] {
   const loads = loadTest();
   return mapStatements(body, (of) => {
     if (of.kind !== "guard") return table.intern(of);

@@ -1,4 +1,4 @@
-import { InternalError } from "../../graph/errors.ts";
+import { ByteWriter } from "./byteWriter.ts";
 import { type Instruction, shapeOf, type ValueType, valueTypeCodes } from "./instructions.ts";
 
 // The binary format of WebAssembly modules, as far as kernels need it: functions over one imported memory.
@@ -36,14 +36,21 @@ export function assembleModule(
     const { parameters } = functions.find((one) => typeOf(one) === at) as FunctionBody; // each came from one
     return [0x60, ...vector(parameters.map((type) => [valueTypeCodes[type]])), ...vector([])];
   });
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, vector(types)),
-    ...section(2, vector([[...name("env"), ...name("memory"), 0x02, ...limits]])),
-    ...section(3, vector(functions.map((one) => unsigned(typeOf(one))))),
-    ...section(7, vector(functions.map((one, at) => [...name(one.name), 0x00, ...unsigned(at)]))),
-    ...section(10, vector(functions.map(functionBody))),
-  ]);
+  const bodies = functions.map(functionBody);
+  const codeBytes = bodies.reduce((total, { length }) => total + unsigned(length).length + length, 0);
+  const count = unsigned(functions.length);
+  const bytes = new ByteWriter();
+  bytes.append([0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]);
+  bytes.append(section(1, vector(types)));
+  bytes.append(section(2, vector([[...name("env"), ...name("memory"), 0x02, ...limits]])));
+  bytes.append(section(3, vector(functions.map((one) => unsigned(typeOf(one))))));
+  bytes.append(section(7, vector(functions.map((one, at) => [...name(one.name), 0x00, ...unsigned(at)]))));
+  bytes.append([10, ...unsigned(count.length + codeBytes), ...count]);
+  for (const body of bodies) {
+    bytes.unsigned(body.length);
+    bytes.append(body);
+  }
+  return bytes.finish();
 }
 
 function signatureOf({ parameters }: FunctionBody): string {
@@ -55,31 +62,10 @@ function distinctSignatures(functions: readonly FunctionBody[]): string[] {
 }
 
 /** An unsigned integer below 2^32 in LEB128. */
-export function unsigned(value: number): number[] {
-  if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) {
-    throw new InternalError(`wasm: ${value} is no unsigned 32-bit integer`);
-  }
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest >= 128) {
-    bytes.push((rest % 128) | 0x80);
-    rest = Math.floor(rest / 128);
-  }
-  return [...bytes, rest];
-}
-
-/** A 32-bit integer, signed or unsigned, in signed LEB128. */
-export function signed(value: number): number[] {
-  if (!(Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32)) {
-    throw new InternalError(`wasm: ${value} is no 32-bit integer`);
-  }
-  const bytes: number[] = [];
-  let rest = value | 0;
-  while (rest < -64 || rest > 63) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>= 7;
-  }
-  return [...bytes, rest & 0x7f];
+function unsigned(value: number): number[] {
+  const bytes = new ByteWriter();
+  bytes.unsigned(value);
+  return [...bytes.finish()];
 }
 
 function vector(items: readonly (readonly number[])[]): number[] {
@@ -95,7 +81,7 @@ function section(id: number, content: number[]): number[] {
   return [id, ...unsigned(content.length), ...content];
 }
 
-function functionBody({ parameters, locals, code }: FunctionBody): number[] {
+function functionBody({ parameters, locals, code }: FunctionBody): Uint8Array {
   const own = locals.slice(parameters.length);
   const runs: { type: ValueType; count: number }[] = [];
   for (const type of own) {
@@ -103,49 +89,52 @@ function functionBody({ parameters, locals, code }: FunctionBody): number[] {
     if (last?.type === type) last.count++;
     else runs.push({ type, count: 1 });
   }
-  const bytes = vector(runs.map(({ type, count }) => [...unsigned(count), valueTypeCodes[type]]));
+  const bytes = new ByteWriter();
+  bytes.append(vector(runs.map(({ type, count }) => [...unsigned(count), valueTypeCodes[type]])));
   for (const instruction of code) encodeInstruction(instruction, bytes);
-  bytes.push(0x0b);
-  return [...unsigned(bytes.length), ...bytes];
+  bytes.byte(0x0b);
+  return bytes.finish();
 }
 
 /** Appends an instruction's bytes. */
-export function encodeInstruction(instruction: Instruction, bytes: number[]): void {
-  const { opcode, immediate } = shapeOf(instruction.name);
-  if (opcode < 0x1000) bytes.push(opcode);
-  else bytes.push(opcode >> 12, ...unsigned(opcode & 0xfff));
-  const [first = 0, second = 0] = instruction.immediates;
+export function encodeInstruction({ name, immediates }: Instruction, bytes: ByteWriter): void {
+  const { opcode, immediate } = shapeOf(name);
+  if (opcode < 0x1000) bytes.byte(opcode);
+  else {
+    bytes.byte(opcode >> 12);
+    bytes.unsigned(opcode & 0xfff);
+  }
+  const [first = 0, second = 0] = immediates;
   switch (immediate) {
     case "none":
       return;
     case "local":
     case "label":
-      bytes.push(...unsigned(first));
+      bytes.unsigned(first);
       return;
     case "lane":
     case "block":
-      bytes.push(first);
+      bytes.byte(first);
       return;
     case "i32":
-      bytes.push(...signed(first));
+      bytes.signed(first);
       return;
     case "f32":
-      bytes.push(...littleEndian([floatBits(first)]));
+      bytes.word(floatBits(first));
       return;
     case "v128":
-      bytes.push(...littleEndian(instruction.immediates));
+      for (const bits of immediates) bytes.word(bits);
       return;
     case "memory":
-      bytes.push(2, ...unsigned(first));
+      bytes.byte(2);
+      bytes.unsigned(first);
       return;
     case "memoryLane":
-      bytes.push(2, ...unsigned(first), second);
+      bytes.byte(2);
+      bytes.unsigned(first);
+      bytes.byte(second);
       return;
   }
-}
-
-function littleEndian(words: readonly number[]): number[] {
-  return words.flatMap((word) => [word & 0xff, (word >> 8) & 0xff, (word >> 16) & 0xff, (word >> 24) & 0xff]);
 }
 
 /** The bits of a number as f32. */

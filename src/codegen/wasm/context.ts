@@ -1,16 +1,9 @@
 import { InternalError } from "../../graph/errors.ts";
-import { type Condition, substituteCondition } from "../index/condition.ts";
-import {
-  add,
-  constant,
-  type Expression,
-  opaquesOf,
-  substitute,
-  variable,
-  variablesOf,
-} from "../index/expression.ts";
+import type { Condition } from "../index/condition.ts";
+import { add, type Expression, variable } from "../index/expression.ts";
 import type { Buffer, Kernel, LocalArray, Register, Scalar, Statement } from "../kernel/ir.ts";
 import { FunctionBuilder } from "./functionBuilder.ts";
+import { type IndexFacts, IndexTable, laneName, type Replacement } from "./indexTable.ts";
 import { laneCount } from "./vectorOps.ts";
 
 /** A value in a wasm local. */
@@ -38,24 +31,19 @@ export interface Description {
   readonly uniform: boolean;
 }
 
-/** The name of the variable that counts the lanes of a vector loop's current four iterations. */
-export const laneName = "#lane";
-
 /**
  * What index variables stand for. `lane` is "none" outside vector loops and "all" in them, where code computes four
  * iterations at once; a number means code for that one iteration alone.
  */
 export interface Environment {
   readonly lane: "none" | "all" | number;
-  readonly replacements: ReadonlyMap<string, Expression>;
-  /** Expressions after replacement. */
-  readonly resolved: Map<Expression, Expression>;
+  readonly replacements: ReadonlyMap<string, Replacement>;
   /** Of the scalars in the statement at hand. */
   readonly described: Map<Scalar, Description>;
 }
 
-function environment(lane: Environment["lane"], replacements: ReadonlyMap<string, Expression>): Environment {
-  return { lane, replacements, resolved: new Map(), described: new Map() };
+function environment(lane: Environment["lane"], replacements: ReadonlyMap<string, Replacement>): Environment {
+  return { lane, replacements, described: new Map() };
 }
 
 /** What is known while one kernel is printed. */
@@ -75,7 +63,7 @@ export class KernelContext {
   environment: Environment = environment("none", new Map());
   /** How often a buffer or array was changed so far: values read from it are the same within one version. */
   readonly #versions = new Map<Buffer | LocalArray, number>();
-  readonly #keys = new Map<string, number>();
+  readonly #indices = new IndexTable();
 
   /** The arrays to keep four elements in each local. */
   readonly vectorArrays: ReadonlySet<LocalArray>;
@@ -90,10 +78,15 @@ export class KernelContext {
 
   /** A number for a text; equal texts have equal numbers. */
   keyOf(text: string): number {
-    const known = this.#keys.get(text);
-    if (known !== undefined) return known;
-    this.#keys.set(text, this.#keys.size);
-    return this.#keys.size - 1;
+    return this.#indices.numberOf(text);
+  }
+
+  factsOf(expression: Expression): IndexFacts {
+    return this.#indices.factsOf(expression);
+  }
+
+  conditionNumber(condition: Condition): number {
+    return this.#indices.conditionNumber(condition);
   }
 
   versionOf(changed: Buffer | LocalArray): number {
@@ -107,32 +100,39 @@ export class KernelContext {
 
   /** The expression in terms of runtime loops' variables, run-time indices and, in vector code, the lane. */
   resolve(expression: Expression): Expression {
-    const { resolved, replacements } = this.environment;
-    let result = resolved.get(expression);
-    if (result === undefined) {
-      result = substitute(expression, replacements);
-      resolved.set(expression, result);
-    }
-    return result;
+    return this.#indices.resolve(expression, this.environment.replacements);
   }
 
   resolveCondition(condition: Condition): Condition {
-    return substituteCondition(condition, this.environment.replacements);
+    return this.#indices.resolveCondition(condition, this.environment.replacements);
+  }
+
+  /** A resolved expression in vector code at one lane. */
+  atLane(expression: Expression, lane: number): Expression {
+    return this.#indices.atLane(expression, lane);
+  }
+
+  /** An index as its least value and what comes on top of it. */
+  fromLeast(index: Expression): { readonly offset: number; readonly rest: Expression } {
+    return this.#indices.fromLeast(index);
   }
 
   /** Runs `emit` with a variable standing for an expression; with `lane` "all", in vector code. */
   withVariable(name: string, value: Expression, emit: () => void, lane = this.environment.lane): void {
-    const replacements = new Map(this.environment.replacements).set(name, value);
+    const replacements = new Map(this.environment.replacements).set(name, this.#replacement(value));
     this.#inEnvironment(environment(lane, replacements), emit);
   }
 
   /** Runs `emit` for one of the four iterations of vector code. */
   inLane(lane: number, emit: () => void): void {
-    const only = new Map([[laneName, constant(lane)]]);
-    const replacements = new Map<string, Expression>();
-    for (const [name, value] of this.environment.replacements)
-      replacements.set(name, substitute(value, only));
+    const replacements = new Map<string, Replacement>();
+    for (const [name, { of }] of this.environment.replacements)
+      replacements.set(name, this.#replacement(this.atLane(of, lane)));
     this.#inEnvironment(environment(lane, replacements), emit);
+  }
+
+  #replacement(of: Expression): Replacement {
+    return { of, number: this.factsOf(of).number };
   }
 
   #inEnvironment(inner: Environment, emit: () => void): void {
@@ -145,9 +145,10 @@ export class KernelContext {
   /** Whether the lanes of vector code see different values of a resolved expression. */
   variesByLane(...expressions: readonly Expression[]): boolean {
     if (this.environment.lane !== "all") return false;
-    if (variablesOf(...expressions).has(laneName)) return true;
-    for (const id of opaquesOf(...expressions).keys()) if (this.opaque(id).vector) return true;
-    return false;
+    return expressions.some((expression) => {
+      const { hasLane, opaques } = this.factsOf(expression);
+      return hasLane || opaques.some((id) => this.opaque(id).vector);
+    });
   }
 
   opaque(id: number): Binding {
@@ -180,11 +181,6 @@ export class KernelContext {
     if (at === undefined) throw new InternalError(`wasm: ${buffer.name} is none of the kernel's buffers`);
     return at;
   }
-}
-
-/** A resolved expression in vector code at one lane. */
-export function atLane(expression: Expression, lane: number): Expression {
-  return substitute(expression, new Map([[laneName, constant(lane)]]));
 }
 
 /** The four iterations that begin at `base`, as one expression. */

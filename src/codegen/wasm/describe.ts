@@ -63,17 +63,22 @@ function compute(context: KernelContext, scalar: Scalar): Description {
 
 /** From the operands' descriptions. */
 function combine(context: KernelContext, scalar: Scalar): Description {
-  const args = argsOf(scalar).map((arg) => describe(context, arg));
-  let depth = Math.max(0, ...args.map((arg) => arg.depth));
-  let uniform = args.every((arg) => arg.uniform);
-  let name = `${scalar.kind} ${"op" in scalar ? scalar.op : ""}`;
+  let depth = 0;
+  let uniform = true;
+  let name = `${scalar.type} ${scalar.kind} ${"op" in scalar ? scalar.op : ""}`;
+  for (const arg of argsOf(scalar)) {
+    const described = describe(context, arg);
+    depth = Math.max(depth, described.depth);
+    uniform &&= described.uniform;
+    name += ` ${described.key}`;
+  }
   if (scalar.kind === "guard") {
     const condition = context.resolveCondition(scalar.condition);
     const sides = sidesOf(condition);
     depth = Math.max(depth, depthOf(context, ...sides));
     uniform &&= !context.variesByLane(...sides);
-    name = `guard ${Object.is(scalar.otherwise, -0) ? "-0" : scalar.otherwise} ${conditionKey(context, condition)}`;
+    const otherwise = Object.is(scalar.otherwise, -0) ? "-0" : scalar.otherwise;
+    name += ` ${otherwise} ${conditionKey(context, condition)}`;
   }
-  const key = context.keyOf(`${scalar.type} ${name} ${args.map((arg) => arg.key).join(",")}`);
-  return { key, depth, uniform };
+  return { key: context.keyOf(name), depth, uniform };
 }

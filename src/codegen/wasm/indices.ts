@@ -1,19 +1,15 @@
-import { type Comparison, type Condition, formatCondition } from "../index/condition.ts";
+import type { Comparison, Condition } from "../index/condition.ts";
 import {
   type Atom,
   add,
   constantPartOf,
   type Expression,
-  format,
   multiply,
-  opaquesOf,
-  subtract,
   type Term,
   termsOf,
-  variablesOf,
 } from "../index/expression.ts";
 import type { Buffer } from "../kernel/ir.ts";
-import { type KernelContext, laneName } from "./context.ts";
+import type { KernelContext } from "./context.ts";
 
 // Index expressions, addresses and conditions as i32 code. All expressions here are resolved and the same in all lanes.
 // Terms are grouped by the loop they depend on and summed from the outside in, so that each loop computes only what
@@ -22,26 +18,29 @@ import { type KernelContext, laneName } from "./context.ts";
 /** The depth of the innermost scope that expressions depend on. */
 export function depthOf(context: KernelContext, ...expressions: readonly Expression[]): number {
   let depth = 0;
-  for (const name of variablesOf(...expressions).keys()) {
-    if (name !== laneName) depth = Math.max(depth, context.loop(name).depth);
+  for (const expression of expressions) {
+    const { variables, opaques } = context.factsOf(expression);
+    for (const name of variables) depth = Math.max(depth, context.loop(name).depth);
+    for (const id of opaques) depth = Math.max(depth, context.opaque(id).depth);
   }
-  for (const id of opaquesOf(...expressions).keys()) depth = Math.max(depth, context.opaque(id).depth);
   return depth;
 }
 
 /** A text that is equal for equal values only: run-time indices are named by where they lie. */
-export function indexKey(context: KernelContext, ...expressions: readonly Expression[]): string {
-  return expressions.map(format).join(",") + opaqueKey(context, expressions);
+export function indexKey(context: KernelContext, expression: Expression): string {
+  return `${context.factsOf(expression).number}${opaqueKey(context, expression)}`;
 }
 
-function opaqueKey(context: KernelContext, expressions: readonly Expression[]): string {
+function opaqueKey(context: KernelContext, ...expressions: readonly Expression[]): string {
   const { lane } = context.environment;
-  return [...opaquesOf(...expressions).keys()]
-    .map((id) => {
+  let key = "";
+  for (const expression of expressions) {
+    for (const id of context.factsOf(expression).opaques) {
       const { local, vector } = context.opaque(id);
-      return ` @${id}=${local}${vector ? `.${lane}` : ""}`;
-    })
-    .join("");
+      key += ` @${id}=${local}${vector ? `.${lane}` : ""}`;
+    }
+  }
+  return key;
 }
 
 /** Leaves the value of an expression on the stack. */
@@ -155,8 +154,8 @@ const elementBytes = 4;
  * index. So addresses that differ by a constant share their code, and no address lies before its buffer.
  */
 export function emitAddress(context: KernelContext, buffer: Buffer, index: Expression): number {
-  const offset = Math.max(index.min, 0);
-  emitAddressOf(context, buffer, subtract(index, offset));
+  const { offset, rest } = context.fromLeast(index);
+  emitAddressOf(context, buffer, rest);
   return offset * elementBytes;
 }
 
@@ -167,8 +166,13 @@ function emitAddressOf(context: KernelContext, buffer: Buffer, index: Expression
     builder.emit("local.get", parameter);
     return;
   }
-  const depth = depthOf(context, index);
   const key = `address ${parameter} ${indexKey(context, index)}`;
+  const known = builder.find(key);
+  if (known !== undefined) {
+    builder.emit("local.get", known);
+    return;
+  }
+  const depth = depthOf(context, index);
   const { inner, outer } = splitByDepth(context, index, depth);
   const [only] = inner;
   if (inner.length === 1 && only?.of.kind === "variable") {
@@ -205,7 +209,7 @@ export function sidesOf(condition: Condition): Expression[] {
 
 /** A text that is equal for equal conditions only. */
 export function conditionKey(context: KernelContext, condition: Condition): string {
-  return formatCondition(condition) + opaqueKey(context, sidesOf(condition));
+  return `${context.conditionNumber(condition)}${opaqueKey(context, ...sidesOf(condition))}`;
 }
 
 /** Leaves 1 on the stack if the condition holds, else 0. */

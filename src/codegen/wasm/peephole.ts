@@ -1,5 +1,5 @@
 import type { FinishedFunction, Local } from "./functionBuilder.ts";
-import type { Instruction } from "./instructions.ts";
+import type { Instruction, ValueType } from "./instructions.ts";
 
 /**
  * The builder keeps every value that might be used again in a local. Here the locals go that nothing read: values used
@@ -42,12 +42,9 @@ function isLoadOf32({ name }: Instruction): boolean {
   return name === "f32.load" || name === "i32.load";
 }
 
-function countReads(code: readonly Instruction[], locals: number): number[] {
-  const counts = new Array<number>(locals).fill(0);
-  for (const instruction of code) {
-    const [local = -1] = instruction.immediates;
-    if (instruction.name === "local.get") counts[local] = (counts[local] ?? 0) + 1;
-  }
+function countReads(code: readonly Instruction[], locals: number): Uint32Array {
+  const counts = new Uint32Array(locals);
+  for (const { name, immediates } of code) if (name === "local.get") counts[immediates[0]] += 1;
   return counts;
 }
 
@@ -55,29 +52,34 @@ function isLocalAccess({ name }: Instruction): boolean {
   return name === "local.get" || name === "local.set" || name === "local.tee";
 }
 
+/** In the binary form, locals are declared in runs of one type. */
+const typeOrder: readonly ValueType[] = ["i32", "f32", "v128"];
+
 function renumber(
   locals: readonly Local[],
   parameterCount: number,
   code: readonly Instruction[],
 ): FinishedFunction {
-  const used = new Set<number>(Array.from({ length: parameterCount }, (_, local) => local));
-  for (const instruction of code) if (isLocalAccess(instruction)) used.add(instruction.immediates[0] ?? 0);
-  // By type, so that the binary form can declare them in three runs.
-  const order = [...used].sort((a, b) => {
-    if (a < parameterCount || b < parameterCount) return a - b;
-    return typeRank(locals[a]) - typeRank(locals[b]) || a - b;
-  });
-  const numbers = new Map(order.map((old, at) => [old, at]));
+  const used = new Uint8Array(locals.length);
+  for (const instruction of code) if (isLocalAccess(instruction)) used[instruction.immediates[0]] = 1;
+  const order: number[] = [];
+  const numbers = new Uint32Array(locals.length);
+  const keep = (local: number): void => {
+    numbers[local] = order.length;
+    order.push(local);
+  };
+  for (let local = 0; local < parameterCount; local++) keep(local);
+  for (const type of typeOrder) {
+    locals.forEach((local, at) => {
+      if (at >= parameterCount && used[at] === 1 && local.type === type) keep(at);
+    });
+  }
   return {
-    locals: order.map((old) => locals[old] as Local), // numbers of locals that exist
+    locals: order.map((old) => locals[old]),
     code: code.map((instruction) =>
       isLocalAccess(instruction)
-        ? { name: instruction.name, immediates: [numbers.get(instruction.immediates[0] ?? 0) ?? 0] }
+        ? { name: instruction.name, immediates: [numbers[instruction.immediates[0]]] }
         : instruction,
     ),
   };
-}
-
-function typeRank(local: Local | undefined): number {
-  return ["i32", "f32", "v128"].indexOf(local?.type ?? "i32");
 }

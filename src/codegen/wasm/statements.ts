@@ -9,7 +9,7 @@ import {
 } from "../index/expression.ts";
 import type { Axis, LocalArray, Statement } from "../kernel/ir.ts";
 import { walkScalars } from "../kernel/scalars.ts";
-import { atLane, changedBy, fourFrom, type KernelContext } from "./context.ts";
+import { changedBy, fourFrom, type KernelContext } from "./context.ts";
 import { describe } from "./describe.ts";
 import { emitAddress, emitCondition, sidesOf } from "./indices.ts";
 import { valueTypeOf } from "./scalarOps.ts";
@@ -246,7 +246,7 @@ function emitStore(context: KernelContext, { buffer, index, value }: Of<"store">
     emitScalar(context, value);
     builder.emit(`${valueTypeOf(buffer.type)}.store`, offset);
   } else if (isRun(context, resolved)) {
-    const offset = emitAddress(context, buffer, atLane(resolved, 0));
+    const offset = emitAddress(context, buffer, context.atLane(resolved, 0));
     emitVector(context, value);
     toMemory(builder, buffer.type);
     builder.emit("v128.store", offset);

@@ -1,8 +1,8 @@
 import { InternalError } from "../../graph/errors.ts";
 import { and } from "../index/condition.ts";
-import { coefficientOf, type Expression, opaquesOf } from "../index/expression.ts";
+import type { Expression } from "../index/expression.ts";
 import type { LocalArray, Scalar, ScalarType } from "../kernel/ir.ts";
-import { atLane, type KernelContext, laneName } from "./context.ts";
+import type { KernelContext } from "./context.ts";
 import { bindingOf, describe } from "./describe.ts";
 import { emitAddress, emitCondition, emitIndex, sidesOf } from "./indices.ts";
 import { scalarBinary, scalarBitcast, scalarCast, scalarUnary, valueTypeOf } from "./scalarOps.ts";
@@ -193,8 +193,8 @@ function produceVector(context: KernelContext, scalar: Scalar): void {
 
 /** Whether a resolved expression is `lane * coefficient + something that is the same in all lanes`. */
 function laneCoefficient(context: KernelContext, index: Expression): number | undefined {
-  for (const id of opaquesOf(index).keys()) if (context.opaque(id).vector) return undefined;
-  return coefficientOf(index, laneName);
+  const { opaques, laneCoefficient: coefficient } = context.factsOf(index);
+  return opaques.some((id) => context.opaque(id).vector) ? undefined : coefficient;
 }
 
 /** Whether four iterations' elements are adjacent. */
@@ -207,7 +207,7 @@ function produceLoad(context: KernelContext, scalar: Of<"load">): void {
   const index = context.resolve(scalar.index);
   const varies = context.variesByLane(index);
   if (!varies || isRun(context, index)) {
-    const offset = emitAddress(context, scalar.buffer, atLane(index, 0));
+    const offset = emitAddress(context, scalar.buffer, context.atLane(index, 0));
     builder.emit(varies ? "v128.load" : "v128.load32_splat", offset);
   } else {
     for (let lane = 0; lane < laneCount; lane++) {
@@ -234,7 +234,7 @@ function produceIndices(context: KernelContext, scalar: Of<"index">): void {
     produceByLane(context, scalar);
     return;
   }
-  emitIndex(context, atLane(index, 0));
+  emitIndex(context, context.atLane(index, 0));
   builder.emit("i32x4.splat");
   const steps = [0, 1, 2, 3].map((lane) => (lane * coefficient) | 0);
   builder.cached(`steps ${coefficient}`, 0, "v128", "steps", () => builder.emit("v128.const", ...steps));
@@ -339,7 +339,7 @@ function emitElement(context: KernelContext, array: LocalArray, index: Expressio
 export function localOfRun(context: KernelContext, array: LocalArray, index: Expression): number | undefined {
   const { locals, vector } = context.array(array);
   if (!vector || !isRun(context, index)) return undefined;
-  const at = elementNumber(array, atLane(index, 0));
+  const at = elementNumber(array, context.atLane(index, 0));
   return at % laneCount === 0 ? locals[at / laneCount] : undefined;
 }
 

@@ -1,8 +1,28 @@
 import { expect, test } from "vitest";
-import { assembleModule, encodeInstruction, signed, unsigned } from "../../../src/codegen/wasm/assembler.ts";
+import { assembleModule, encodeInstruction } from "../../../src/codegen/wasm/assembler.ts";
+import { ByteWriter } from "../../../src/codegen/wasm/byteWriter.ts";
 import { detectFeatures } from "../../../src/codegen/wasm/features.ts";
 import type { Instruction, InstructionName } from "../../../src/codegen/wasm/instructions.ts";
 import { InternalError } from "../../../src/graph/errors.ts";
+
+function written(write: (bytes: ByteWriter) => void): number[] {
+  const bytes = new ByteWriter();
+  write(bytes);
+  return [...bytes.finish()];
+}
+
+const unsigned = (value: number): number[] => written((bytes) => bytes.unsigned(value));
+const signed = (value: number): number[] => written((bytes) => bytes.signed(value));
+
+test("bytes in order, however many", () => {
+  const many = Array.from({ length: 1000 }, (_, at) => at % 256);
+  const bytes = written((writer) => {
+    for (const byte of many) writer.byte(byte);
+    writer.append(many);
+    writer.word(0x01020304);
+  });
+  expect(bytes).toEqual([...many, ...many, 4, 3, 2, 1]);
+});
 
 test("LEB128", () => {
   expect(unsigned(0)).toEqual([0]);
@@ -21,9 +41,7 @@ test("LEB128", () => {
 });
 
 function bytesOf(name: InstructionName, ...immediates: number[]): number[] {
-  const bytes: number[] = [];
-  encodeInstruction({ name, immediates }, bytes);
-  return bytes;
+  return written((bytes) => encodeInstruction({ name, immediates }, bytes));
 }
 
 test("instructions", () => {
