@@ -1,13 +1,11 @@
 import { InternalError } from "../../graph/errors.ts";
-import type { Condition } from "../index/condition.ts";
+import { type Condition, evaluateCondition } from "../index/condition.ts";
 import {
   coefficientOf,
-  constant,
   type Expression,
   evaluate,
   format,
   opaquesOf,
-  substitute,
   variablesOf,
 } from "../index/expression.ts";
 import type { Axis, Buffer, Kernel, LocalArray, Register, Scalar, Statement } from "./ir.ts";
@@ -277,7 +275,7 @@ class Verifier {
     const pinned = scope.conditions
       .flatMap(comparisonsOf)
       .some(({ kind, left, right }) => kind === "equal" && (dependsOn(left, axis) || dependsOn(right, axis)));
-    if (pinned || isInjective(index, axis)) return;
+    if (pinned || isInjective(index, axis, scope.conditions)) return;
     this.fail(`iterations of ${axis.tag} axis ${axis.name} write the same ${target}[${format(index)}]`);
   }
 
@@ -297,21 +295,23 @@ function dependsOn(expression: Expression, { name }: Axis): boolean {
 }
 
 /**
- * Whether an index differs between iterations of one axis, all else being equal: it is affine in it, or the
- * first iterations give different values where everything else is at its least.
+ * Whether an index differs between iterations of one axis, all else being equal: it is affine in it, or the first
+ * iterations for which the conditions hold give different values where everything else is at its least.
  */
-function isInjective(index: Expression, { name, extent }: Axis): boolean {
+function isInjective(index: Expression, { name, extent }: Axis, conditions: readonly Condition[]): boolean {
   const coefficient = coefficientOf(index, name);
   if (coefficient !== undefined) return coefficient !== 0;
-  const others = [...variablesOf(index).values(), ...opaquesOf(index).values()];
-  const least = new Map<string | number, Expression>();
-  for (const other of others) {
-    const key = other.kind === "variable" ? other.name : other.id;
-    if (key !== name) least.set(key, constant(other.min));
-  }
-  const line = substitute(index, least);
+  const sides = conditions.flatMap(comparisonsOf).flatMap(({ left, right }) => [left, right]);
+  const others = [...variablesOf(index, ...sides).values(), ...opaquesOf(index, ...sides).values()];
+  const at = new Map<string | number, number>();
+  for (const other of others) at.set(other.kind === "variable" ? other.name : other.id, other.min);
   const values = new Set<number>();
-  const tried = Math.min(extent, TRIED);
-  for (let at = 0; at < tried; at++) values.add(evaluate(line, new Map([[name, at]])));
+  let tried = 0;
+  for (let turn = 0; turn < Math.min(extent, TRIED); turn++) {
+    at.set(name, turn);
+    if (!conditions.every((condition) => evaluateCondition(condition, at))) continue;
+    values.add(evaluate(index, at));
+    tried += 1;
+  }
   return values.size === tried;
 }

@@ -12,6 +12,8 @@ import { lowerReduce } from "./reduce.ts";
 import { lowerRow } from "./row.ts";
 import { lowerScatter } from "./scatter.ts";
 import { lowerSort } from "./sort.ts";
+import { lowerAttendWorkgroups } from "./workgroup/attend.ts";
+import { lowerAttendGradientWorkgroups } from "./workgroup/attendGradient.ts";
 import { lowerContractTiles } from "./workgroup/contract.ts";
 import { lowerRowWorkgroups } from "./workgroup/row.ts";
 
@@ -36,9 +38,11 @@ export function lowerGroup(
     case "sort":
       return lowerSort(scope, template);
     case "attend":
-      return lowerAttend(scope, template);
+      return target.workgroup ? lowerAttendWorkgroups(scope, template) : lowerAttend(scope, template);
     case "attendGradient":
-      return lowerAttendGradient(scope, template);
+      return target.workgroup
+        ? lowerAttendGradientWorkgroups(scope, template)
+        : lowerAttendGradient(scope, template);
     case "scatter":
       return lowerScatter(scope, template);
   }

@@ -55,7 +55,7 @@ export class WebGpuDevice implements Device {
       name: this.name,
       dtypes,
       intrinsics: new Set(),
-      composites: new Set(),
+      composites: new Set(["attention", "attentionGradient"]),
       alignment: Math.max(256, gpu.limits.minStorageBufferOffsetAlignment),
       workgroup: {
         invocations: maxComputeInvocationsPerWorkgroup,

@@ -232,6 +232,10 @@ describe("workgroups", () => {
     expect(() => checkGroup([share, meet, total])).toThrow("iterations of local axis l write the same y[i]");
     const same: Statement = { ...share, index: floorDivide(lane, 2) };
     expect(() => checkGroup([same])).toThrow("iterations of local axis l write the same partials[l / 2]");
+    const row: Statement = { ...share, index: add(multiply(floorDivide(lane, 4), 2), modulo(lane, 4)) };
+    expect(() => checkGroup([row])).toThrow("iterations of local axis l");
+    const inRow = lessThan(modulo(lane, 4), 2);
+    expect(() => checkGroup([{ kind: "if", condition: inRow, body: [row] }])).not.toThrow();
   });
 
   it("may not meet where only some come by, nor where there is no workgroup", () => {

@@ -23,7 +23,7 @@ export const target: Target = {
   name: "interpreted",
   dtypes,
   intrinsics: new Set(),
-  composites: new Set(),
+  composites: new Set(["attention", "attentionGradient"]),
   alignment: 256,
   workgroup: { invocations: 256, sharedBytes: 16_384 },
 };

@@ -40,7 +40,7 @@ export function combineAll(
 /** `count` partial results combined in order, by one invocation. */
 export function combineLoop(
   block: Block,
-  { reducer, buffer }: Partial,
+  { reducer, buffer }: Pick<Partial, "reducer" | "buffer">,
   count: number,
   at: (turn: Expression) => Expression,
 ): Scalar {
