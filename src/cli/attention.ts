@@ -1,7 +1,5 @@
-import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { ArgumentError, FileFormatError } from "../graph/errors.ts";
-import { FileWriteError, reasonOf } from "../io/node/files.ts";
 import {
   type AttentionSection,
   attentionSections,
@@ -15,6 +13,7 @@ import { onDevice } from "./devices.ts";
 import { UsageError } from "./errors.ts";
 import { type ModelWithTokenizer, readModel } from "./modelFolder.ts";
 import { addRunOptions, type RunOptions } from "./options.ts";
+import { writePage } from "./output.ts";
 import { print, printJson, type Terminal } from "./terminal.ts";
 
 interface AttentionOptions extends RunOptions {
@@ -82,12 +81,4 @@ function picturesOf(
     if (head < matrices.length) return [matrices[head]];
     throw new UsageError(`--head ${head}: the model has ${matrices.length}, counted from 0`);
   });
-}
-
-async function writePage(file: string, page: string): Promise<void> {
-  try {
-    await writeFile(file, page);
-  } catch (cause) {
-    throw new FileWriteError(`${file}: cannot be written (${reasonOf(cause)})`, { cause });
-  }
 }

@@ -8,6 +8,7 @@ import { hashRandom, predictionCount } from "../text/index.ts";
 import { onDevice } from "./devices.ts";
 import { UsageError } from "./errors.ts";
 import { addRunOptions, addSizeOptions, type RunOptions, type SizeOptions, sizesOf } from "./options.ts";
+import { plainTable } from "./plainTable.ts";
 import { colorsOf, print, printJson, type Terminal } from "./terminal.ts";
 import { encoderFields, maskedObjective } from "./train/objectives.ts";
 import { stepToExplain } from "./train/trainer.ts";
@@ -90,12 +91,11 @@ function showJson(terminal: Terminal, { kernels, bytes, flops, peakBytes }: Expl
 function showTable(terminal: Terminal, { kernels, bytes, flops, peakBytes }: Explanation): void {
   const count = (value: number) => value.toLocaleString("en");
   const table = new Table({
+    ...plainTable,
     head: ["#", "kernel", "template", "bytes", "flops", "ops"],
     colAligns: ["right", "left", "left", "right", "right", "left"],
     colWidths: [null, null, null, null, null, opsWidth(terminal)],
     wordWrap: true,
-    style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
-    chars: withoutLines,
   });
   for (const [i, { name, template, bytes, flops, ops }] of kernels.entries()) {
     table.push([i, name, template, count(bytes), count(flops), ops.join(" ")]);
@@ -109,14 +109,6 @@ function showTable(terminal: Terminal, { kernels, bytes, flops, peakBytes }: Exp
       `${count(peakBytes)} bytes of temporary memory`,
   );
 }
-
-/** Columns and rows are told apart by space alone. */
-const withoutLines = Object.fromEntries(
-  ["top", "bottom", "left", "mid", "right"]
-    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
-    .concat("middle")
-    .map((part) => [part, ""]),
-);
 
 /** Ops are many: they take what is left of the line, and wrap. */
 function opsWidth(terminal: Terminal): number {

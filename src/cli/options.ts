@@ -22,20 +22,30 @@ export interface RunOptions {
   readonly json?: true;
 }
 
-export function addSizeOptions(command: Command): Command {
+/** Sizes of a model that trains for minutes, not hours. */
+const usualSizes = { layers: 4, width: 128, heads: 4, vocab: 4096, dropout: 0.1, batch: 8, length: 64 };
+
+/** Adds the options about sizes, with other defaults where some are given. */
+export function addSizeOptions(command: Command, others: Partial<SizeOptions> = {}): Command {
+  const sizes = { ...usualSizes, ...others };
   return command
-    .option("--layers <n>", "layers of the model", integer(1, 1000), 4)
-    .option("--width <n>", "width of the model", integer(1, 65_536), 128)
-    .option("--heads <n>", "attention heads; they share the width", integer(1, 65_536), 4)
+    .option("--layers <n>", "layers of the model", integer(1, 1000), sizes.layers)
+    .option("--width <n>", "width of the model", integer(1, 65_536), sizes.width)
+    .option("--heads <n>", "attention heads; they share the width", integer(1, 65_536), sizes.heads)
     .option(
       "--intermediate <n>",
       "width inside the feed-forward networks (default: 4 times --width)",
       integer(1, 1_000_000),
     )
-    .option("--vocab <n>", "most tokens in the vocabulary", integer(6, 1_000_000), 4096)
-    .option("--dropout <p>", "probability of dropping", probability, 0.1)
-    .option("--batch <n>", "sequences in a batch", integer(1, 65_536), 8)
-    .option("--length <n>", "tokens in a sequence, [CLS] and [SEP] included", integer(4, 65_536), 64);
+    .option("--vocab <n>", "most tokens in the vocabulary", integer(6, 1_000_000), sizes.vocab)
+    .option("--dropout <p>", "probability of dropping", probability, sizes.dropout)
+    .option("--batch <n>", "sequences in a batch", integer(1, 65_536), sizes.batch)
+    .option(
+      "--length <n>",
+      "tokens in a sequence, [CLS] and [SEP] included",
+      integer(4, 65_536),
+      sizes.length,
+    );
 }
 
 export function addRunOptions(command: Command, json: string): Command {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addAttentionCommand } from "./attention.ts";
 import { addClassifyCommand } from "./classify/command.ts";
+import { addCompareCommand } from "./compare/command.ts";
 import { addDemoCommand } from "./demo.ts";
 import { addEmbedCommand } from "./embed.ts";
 import { InterruptedError, isUsersError } from "./errors.ts";
@@ -41,6 +42,7 @@ function makeProgram(terminal: Terminal): Command {
     })
     .exitOverride();
   addTrainCommand(program, terminal);
+  addCompareCommand(program, terminal);
   addFillCommand(program, terminal);
   addClassifyCommand(program, terminal);
   addEmbedCommand(program, terminal);

@@ -6,7 +6,6 @@ import type { BertForMaskedLM } from "../../models/index.ts";
 import { Tokenizer } from "../../text/index.ts";
 import { path } from "../arguments.ts";
 import { onDevice } from "../devices.ts";
-import { InterruptedError } from "../errors.ts";
 import { readTeacher, writeModelFolders } from "../maskedLmFolder.ts";
 import { readMobyDick } from "../mobyDick.ts";
 import { sizesOf } from "../options.ts";
@@ -14,12 +13,12 @@ import { print, printJson, type Terminal } from "../terminal.ts";
 import { type CorpusOptions, prepareCorpus } from "./corpus.ts";
 import { evaluate } from "./evaluate.ts";
 import { addTrainOptions, checkTrainOptions, scoresOf, type TrainOptions } from "./options.ts";
-import { type Progress, showProgress } from "./progress.ts";
+import { showProgress } from "./progress.ts";
 import type { Recipe, Setting } from "./recipe.ts";
 import { recipes } from "./recipes.ts";
 import { RunFolder, type RunSource } from "./runFolder.ts";
 import { conclude, concludeJson, introduce, showFills } from "./show.ts";
-import { breathe, type StepResult, Trainer } from "./trainer.ts";
+import { type Progress, Trainer, takeSteps } from "./trainer.ts";
 
 export function addTrainCommand(program: Command, terminal: Terminal): void {
   const command = program
@@ -72,11 +71,14 @@ export async function train(
       if (!options.json) print(terminal, `Going on after step ${trainer.step}`);
     }
     const run: RunSource = { text, tokenizer: corpus.tokenizer };
+    const progress: Progress = options.json
+      ? { update: (result) => printJson(terminal, result), stop: () => undefined }
+      : showProgress(terminal, options.steps);
     await takeSteps(
       trainer,
-      options,
-      terminal,
-      folder && ((done) => folder.save(trainer, options, run, done)),
+      progress,
+      terminal.signal,
+      folder && ((when) => folder.save(trainer, options, run, when)),
     );
     const scores = await evaluate(task, corpus.tokenCounts, terminal.signal);
     if (options.out !== undefined) await writeModelFolders(options.out, task.saved, corpus.tokenizer);
@@ -119,28 +121,4 @@ function settingOf(
     teacher,
     scores: scoresOf(options),
   };
-}
-
-/** Takes the steps that are left; `save` is asked after each, and once more when it is interrupted. */
-async function takeSteps(
-  trainer: Trainer,
-  { steps, json }: TrainOptions,
-  terminal: Terminal,
-  save: ((when: "step" | "end") => Promise<void>) | undefined,
-): Promise<void> {
-  const progress: Progress = json
-    ? { update: (result: StepResult) => printJson(terminal, result), stop: () => undefined }
-    : showProgress(terminal, steps);
-  try {
-    while (!trainer.isDone) {
-      await breathe(terminal.signal);
-      progress.update(await trainer.advance());
-      await save?.(trainer.isDone ? "end" : "step");
-    }
-  } catch (error) {
-    if (error instanceof InterruptedError) await save?.("end");
-    throw error;
-  } finally {
-    progress.stop();
-  }
 }

@@ -101,11 +101,10 @@ export function initializerRange({ width }: Pick<ModelSizes, "width">): number {
   return 0.02 * Math.sqrt(768 / width);
 }
 
-/** Pieces that do not begin with the mark of a space go on with the word before them. */
+/** Where pieces mark a space before them, those that do not go on with the word; else those that begin with "##". */
 export function continuesWord(tokenizer: Tokenizer): (id: number) => boolean {
-  const flags = Array.from({ length: tokenizer.vocabSize }, (_, id) => {
-    const token = tokenizer.idToToken(id);
-    return token !== undefined && !token.startsWith("▁");
-  });
+  const tokens = Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.idToToken(id));
+  const marksSpaces = tokens.some((token) => token?.startsWith("▁"));
+  const flags = tokens.map((token) => token?.startsWith(marksSpaces ? "▁" : "##") === !marksSpaces);
   return (id) => flags[id];
 }

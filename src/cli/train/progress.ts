@@ -1,13 +1,6 @@
 import { SingleBar } from "cli-progress";
 import { print, type Terminal } from "../terminal.ts";
-import type { StepResult } from "./trainer.ts";
-
-/** Shows how a training goes on. */
-export interface Progress {
-  update(result: StepResult): void;
-  /** Leaves the terminal as it was found; may be called twice. */
-  stop(): void;
-}
+import type { Progress, StepResult } from "./trainer.ts";
 
 /** A bar on a terminal, and plain lines (some twenty, the first and the last among them) elsewhere. */
 export function showProgress(terminal: Terminal, steps: number): Progress {

@@ -1,13 +1,12 @@
 import { createHash } from "node:crypto";
-import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
 import { FileFormatError } from "../../graph/errors.ts";
 import { type JsonObject, parseJsonObject, type TrainingCheckpoint } from "../../io/index.ts";
-import { codeOf, reasonOf } from "../../io/node/files.ts";
 import { listCheckpoints, readCheckpoint, removeLeftovers, saveCheckpoint } from "../../io/node/index.ts";
 import { Tokenizer } from "../../text/index.ts";
 import { UsageError } from "../errors.ts";
+import { makeFolder } from "../output.ts";
 import { settingNames, type TrainOptions } from "./options.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -45,15 +44,7 @@ export class RunFolder {
    * @throws UsageError when it cannot be written to, or holds another training's checkpoints and `resume` is not given.
    */
   async prepare(resume: boolean): Promise<void> {
-    try {
-      await mkdir(this.path, { recursive: true });
-      await access(this.path, constants.W_OK);
-    } catch (cause) {
-      const reason = codeOf(cause) === "EEXIST" ? "it is a file" : reasonOf(cause);
-      throw new UsageError(`${this.path}: cannot be written to (${reason}); give --out another folder`, {
-        cause,
-      });
-    }
+    await makeFolder(this.path);
     const [first] = await listCheckpoints(this.#checkpoints);
     if (first !== undefined && !resume) {
       throw new UsageError(

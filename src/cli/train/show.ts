@@ -43,11 +43,16 @@ const kinds: Readonly<Record<string, { readonly what: string; readonly of: strin
   replaced: { what: "Held-out loss of replaced tokens", of: "of all tokens are judged right" },
 };
 
+/** What a kind of prediction is called. */
+export function kindOf(name: string): { readonly what: string; readonly of: string } {
+  return kinds[name] ?? { what: `Held-out loss of ${name}`, of: "are right" };
+}
+
 export function conclude(terminal: Terminal, scores: Readonly<Record<string, Score>>): void {
   const colors = colorsOf(terminal);
   print(terminal);
   for (const [name, { loss, baseline, accuracy }] of Object.entries(scores)) {
-    const { what, of } = kinds[name] ?? { what: `Held-out loss of ${name}`, of: "are right" };
+    const { what, of } = kindOf(name);
     print(
       terminal,
       `${what} ${colors.bold(loss.toFixed(3))}, by frequency alone ${baseline.toFixed(3)}; ` +

@@ -5,6 +5,7 @@ import { captureTraining, restoreTraining, type TrainingCheckpoint } from "../..
 import type { Module } from "../../nn/module.ts";
 import { AdamW, clipGradNorm, linearWarmupDecay, type Optimizer } from "../../nn/optim/index.ts";
 import { type Compiled, compile } from "../../tensor/compile.ts";
+import { explain } from "../../tensor/explain.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { InterruptedError, UsageError } from "../errors.ts";
 import type { Inputs, Task } from "./recipe.ts";
@@ -96,6 +97,11 @@ export class Trainer {
     return this.#run.traces;
   }
 
+  /** Kernels that the last step was made of. @throws TraceError before the first. */
+  get kernels(): number {
+    return explain(this.#run).kernels.length;
+  }
+
   /** Takes a step. @throws UsageError when the loss is no longer a number. */
   async advance(): Promise<StepResult> {
     const { inputs, tokens, nextPosition } = this.#task.training.batchFrom(this.#position);
@@ -145,6 +151,37 @@ export class Trainer {
     generator.draws = random.draws;
     this.#step = step;
     this.#position = position.epoch * examplesPerEpoch + position.example;
+  }
+}
+
+/** Shows how a training goes on. */
+export interface Progress {
+  update(result: StepResult): void;
+  /** Leaves the terminal as it was found; may be called twice. */
+  stop(): void;
+}
+
+/**
+ * Takes the steps that are left; `save` is asked after each, and once more when it is interrupted.
+ * @throws InterruptedError at Ctrl-C; UsageError when the loss is no longer a number.
+ */
+export async function takeSteps(
+  trainer: Trainer,
+  progress: Progress,
+  signal: AbortSignal,
+  save?: (when: "step" | "end") => Promise<void>,
+): Promise<void> {
+  try {
+    while (!trainer.isDone) {
+      await breathe(signal);
+      progress.update(await trainer.advance());
+      await save?.(trainer.isDone ? "end" : "step");
+    }
+  } catch (error) {
+    if (error instanceof InterruptedError) await save?.("end");
+    throw error;
+  } finally {
+    progress.stop();
   }
 }
 

@@ -6,13 +6,22 @@ export interface HeatmapSection {
   readonly matrices: readonly LabelledMatrix[];
 }
 
+/** What a page with heatmaps is put together from. */
+export interface HeatmapParts {
+  /** What the page's style holds for them. */
+  readonly style: string;
+  /** An element for each list of sections, in their order. */
+  readonly bodies: readonly string[];
+  /** Goes behind the last of them: the numbers, and what draws them. */
+  readonly end: string;
+}
+
 /**
- * A page that shows matrices as pictures and needs nothing but itself: no network, no other file. Pointing at a cell, or
- * moving to it with the arrow keys, tells its labels and its value.
+ * Lists of sections, each to stand in a place of its own in one page. That page may have no other script.
  * @throws ArgumentError unless each matrix has a label for each row and column.
  */
-export function heatmapPage(title: string, sections: readonly HeatmapSection[]): string {
-  const matrices = sections.flatMap((section) => section.matrices);
+export function heatmapParts(lists: readonly (readonly HeatmapSection[])[]): HeatmapParts {
+  const matrices = lists.flat().flatMap((section) => section.matrices);
   for (const matrix of matrices) checkMatrix(matrix);
   const data = matrices.map((matrix) => ({
     ...matrix,
@@ -20,12 +29,34 @@ export function heatmapPage(title: string, sections: readonly HeatmapSection[]):
     values: matrix.values.map(rounded),
   }));
   let next = 0;
-  const body = sections.map(
-    (section) =>
-      `<section><h2>${escaped(section.title)}</h2><div class="maps">${section.matrices
-        .map((matrix) => figure(matrix, next++))
-        .join("")}</div></section>`,
-  );
+  const sectionOf = ({ title, matrices }: HeatmapSection): string =>
+    `<section><h3>${escaped(title)}</h3><div class="maps">${matrices
+      .map((matrix) => figure(matrix, next++))
+      .join("")}</div></section>`;
+  return {
+    style,
+    bodies: lists.map((sections) => sections.map(sectionOf).join("\n")),
+    end: `<script type="application/json" id="data">${json(data)}</script>
+<script>${script}</script>`,
+  };
+}
+
+/** Tells what is under the pointer; stands above the first picture. */
+export const heatmapTeller =
+  '<p id="told" role="status" aria-live="polite">Point at a cell, or use the arrow keys in a picture.</p>';
+
+/**
+ * A page that shows matrices as pictures and needs nothing but itself: no network, no other file. Pointing at a cell, or
+ * moving to it with the arrow keys, tells its labels and its value.
+ * @throws ArgumentError unless each matrix has a label for each row and column.
+ */
+export function heatmapPage(title: string, sections: readonly HeatmapSection[]): string {
+  const { style, bodies, end } = heatmapParts([sections]);
+  return htmlPage(title, style, [heatmapTeller, ...bodies, end]);
+}
+
+/** A page of its own, with a title that is text and a body that is HTML. */
+export function htmlPage(title: string, style: string, body: readonly string[]): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -33,10 +64,7 @@ export function heatmapPage(title: string, sections: readonly HeatmapSection[]):
 <title>${escaped(title)}</title>
 <style>${style}</style>
 <h1>${escaped(title)}</h1>
-<p id="told" role="status" aria-live="polite">Point at a cell, or use the arrow keys in a picture.</p>
 ${body.join("\n")}
-<script type="application/json" id="data">${json(data)}</script>
-<script>${script}</script>
 </html>
 `;
 }
@@ -54,7 +82,8 @@ function rounded(row: readonly number[]): (number | null)[] {
   return row.map((value) => (Number.isFinite(value) ? Number(value.toPrecision(4)) : null));
 }
 
-function escaped(text: string): string {
+/** Text as it is written in HTML. */
+export function escaped(text: string): string {
   const names: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
   return text.replace(/[&<>"]/g, (character) => names[character]);
 }
@@ -67,7 +96,7 @@ function json(value: unknown): string {
 const style = `
 :root { color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif; }
 body { max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.2rem; } h3 { font-size: 1rem; }
 #told { position: sticky; top: 0; padding: .4rem 0; background: Canvas; font-variant-numeric: tabular-nums; }
 .maps { display: flex; flex-wrap: wrap; gap: 1rem; }
 figure { margin: 0; } figcaption { font-size: .85rem; }
