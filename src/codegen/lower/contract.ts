@@ -29,8 +29,8 @@ const tileRows = 6;
 const tileColumns = 8;
 /** Steps of the shared dim that are written out. */
 const unroll = 4;
-/** Rows of the left operand that stay in the second-level cache while panels of the right one pass by. */
-const cachedBytes = 256 * 1024;
+/** Rows of the left operand that stay in the last cache while panels of the right one, each copied once, pass by. */
+const cachedBytes = 4 * 1024 * 1024;
 /** Above this many operations an element, what follows the product runs in a loop over rows instead of written out. */
 const heavyEpilogue = 24;
 
