@@ -23,6 +23,7 @@ export type { Shape } from "./graph/shape.ts";
 export * as nn from "./nn/index.ts";
 export * as optim from "./nn/optim/index.ts";
 export type { Device, DeviceCounters, Executable, KernelInfo, PassInfo } from "./runtime/device.ts";
+export { checkpoint } from "./tensor/checkpoint.ts";
 export { type Compiled, type CompileOptions, compile } from "./tensor/compile.ts";
 export {
   arange,

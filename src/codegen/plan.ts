@@ -20,9 +20,10 @@ import { describeOp } from "./schedule/attention.ts";
 import { cutChains } from "./schedule/chains.ts";
 import { fuse } from "./schedule/fuse.ts";
 import type { Fusion, Group } from "./schedule/groups.ts";
+import { takeMarks, type Waits } from "./schedule/marks.ts";
 import { elementBytes, type Lifetime, type Placement, planMemory } from "./schedule/memory.ts";
 import { mergeNeighbours } from "./schedule/neighbours.ts";
-import { orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
+import { Growth, orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
 import { mergeReductions } from "./schedule/reductions.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
 import { type Step, stepOf } from "./schedule/steps.ts";
@@ -146,17 +147,19 @@ class Planner {
     const transposed = transposeProducts(expanded.map(merged.valueOf), this.#isInput);
     const simplified = simplify(transposed, this.#isInput);
     log?.note("transposeProducts", formatGraph(transposed.map(simplified.valueOf), this.#isInput));
-    const { roots, order: nodes } = cutChains(transposed.map(simplified.valueOf), this.#isInput);
-    log?.note("cutChains", formatGraph(roots, this.#isInput));
+    const cut = cutChains(transposed.map(simplified.valueOf), this.#isInput);
+    log?.note("cutChains", formatGraph(cut.roots, this.#isInput));
+    const { roots, order: nodes, waits } = takeMarks(cut.roots, cut.order, this.#isInput);
     this.#checkTypes(roots);
     const partition = this.#options.fusion === "none" ? unfused : fuse;
-    const fusion = partition(nodes, roots, this.#isInput);
+    const fusion = partition(nodes, roots, this.#isInput, waits);
     log?.note("fuse", formatGroups(fusion.groups));
     const stored = roots.map((root) => fusion.rootStorage.get(root) ?? root);
     const written = writes.map(({ input }, i) => ({ input, value: stored[outputs.length + i] }));
 
     const reads = new Map(fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput)]));
-    const order = orderGroups(fusion, reads, this.#overwrites(fusion, reads, written));
+    const overwrites = this.#overwrites(fusion, reads, written);
+    const order = this.#order(fusion, reads, overwrites, waits, new Set(stored));
     log?.note("order", formatGroups(order));
     const structures = new LoweredStructures();
     const lowered = order.map((group) => {
@@ -190,6 +193,22 @@ class Planner {
         );
       }
     }
+  }
+
+  /** Where something is computed again to save memory, the order saves memory too. */
+  #order(
+    fusion: Fusion,
+    reads: ReadonlyMap<Group, ReadonlySet<Value>>,
+    overwrites: readonly { readonly first: Group; readonly then: Group }[],
+    waits: Waits,
+    lasting: ReadonlySet<Value>,
+  ): Group[] {
+    if (waits.size === 0) return orderGroups(fusion, reads, overwrites);
+    const needs = new Map(
+      fusion.groups.map((group) => [group, readsOf(group, fusion, this.#isInput, waits)]),
+    );
+    const growth = new Growth(reads, (value) => this.#isInput(value) || lasting.has(value));
+    return orderGroups(fusion, needs, overwrites, growth);
   }
 
   /** Kernels that should run before others because those overwrite what these read. */

@@ -235,6 +235,11 @@ export function flip(x: Value, dims: readonly number[]): Value {
   return dims.length === 0 ? x : build("flip", [x], { dims }).outputs[0];
 }
 
+/** `x`, to be read only once `others` are computed. */
+export function after(x: Value, others: readonly Value[]): Value {
+  return build("after", [x, ...others], {}).outputs[0];
+}
+
 /** `step - 1` zeros between neighbours along a dim: size n becomes (n - 1) * step + 1. */
 export function dilate(x: Value, dim: number, step: number): Value {
   const size = x.shape[dim];

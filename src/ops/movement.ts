@@ -2,6 +2,7 @@ import { ArgumentError, DTypeError, InternalError, ShapeError } from "../graph/e
 import type { Value } from "../graph/node.ts";
 import { checkShape, formatShape, numel, type Shape } from "../graph/shape.ts";
 import * as b from "./builders.ts";
+import { after } from "./checkpoint.ts";
 import { defineOp } from "./define.ts";
 import { unfold } from "./windows.ts";
 
@@ -127,6 +128,8 @@ export const movements = {
   }),
 
   unfold,
+
+  after,
 
   /** One after the other along a dim. */
   concat: defineOp<{ readonly dim: number }>({

@@ -119,14 +119,21 @@ export function captureSubgraph(parameter: Value, result: Value): Captured {
 
 /**
  * A function of `parameters` that `results` are, with what it reads beside them: the values that depend on no parameter
- * become further parameters.
+ * become further parameters. Those that `belongs` says are part of the function's own steps, and what they are made of
+ * is captured instead.
  */
-export function captureGraph(parameters: readonly Value[], results: readonly Value[]): Captured {
+export function captureGraph(
+  parameters: readonly Value[],
+  results: readonly Value[],
+  belongs: (value: Value) => boolean = () => false,
+): Captured {
   const given = new Set(parameters);
   const dependent = new Set<Value>(parameters);
   const values: Value[] = [];
   const capture = (value: Value): void => {
-    if (!dependent.has(value) && !values.includes(value)) values.push(value);
+    if (dependent.has(value) || values.includes(value)) return;
+    if (belongs(value)) value.node.inputs.forEach(capture);
+    else values.push(value);
   };
   for (const node of topologicalOrder(results, (value) => given.has(value))) {
     if (!node.inputs.some((input) => dependent.has(input))) continue;

@@ -1,5 +1,6 @@
 import type { Node } from "../graph/node.ts";
 import { attentions } from "./attention.ts";
+import { checkpoints } from "./checkpoint.ts";
 import { composites } from "./composite.ts";
 import { contractions } from "./contraction.ts";
 import { customs } from "./custom.ts";
@@ -29,6 +30,7 @@ export const opTable = {
   ...composites,
   ...attentions,
   ...customs,
+  ...checkpoints,
   ...scanComposites,
   ...sortComposites,
   ...specials,
@@ -58,7 +60,11 @@ interface KindFamilies {
   readonly scan: typeof scans;
   readonly sort: typeof sorts;
   readonly index: typeof indexing;
-  readonly composite: typeof composites & typeof attentions & typeof customs & typeof specials;
+  readonly composite: typeof composites &
+    typeof attentions &
+    typeof customs &
+    typeof checkpoints &
+    typeof specials;
 }
 
 /** The node under the table's types. Nodes are made by `build` alone, which pairs each name with its own attrs. */

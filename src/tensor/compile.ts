@@ -5,6 +5,7 @@ import { Trace } from "../engine/trace.ts";
 import { ArgumentError, DeviceError, TraceError } from "../graph/errors.ts";
 import type { Device, Executable, Program, Storage } from "../runtime/device.ts";
 import { Buffer } from "./parameter.ts";
+import { describe, isPlainObject, mapTensors, rebuild, type Template } from "./template.ts";
 import { Tensor } from "./tensor.ts";
 
 /** A compiled function: call it as the original. */
@@ -20,13 +21,6 @@ export interface CompileOptions {
   /** Traces kept ready (default 16); beyond them the least recently used is dropped, with a warning. */
   readonly maxTraces?: number;
 }
-
-/** Result structure with a tensor's place in the plan's outputs instead of the tensor. */
-type Template =
-  | { readonly kind: "tensor"; readonly output: number; readonly device: Device }
-  | { readonly kind: "array"; readonly items: readonly Template[] }
-  | { readonly kind: "object"; readonly entries: readonly (readonly [string, Template])[] }
-  | { readonly kind: "plain"; readonly value: unknown };
 
 interface Capture {
   readonly plan: CapturedPlan;
@@ -185,11 +179,6 @@ class Identities {
   }
 }
 
-function isPlainObject(value: object): value is Readonly<Record<string, unknown>> {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
 /**
  * The signature as text, and the tensors of the argument tree, each once. Parameters and other class instances count by
  * identity, and so do the engine and its default device.
@@ -244,41 +233,4 @@ function signatureOf(
   const world = `#${identities.of(engine)}@${identities.of(engine.defaultDevice)}`;
   const key = `${world} ${engine.gradEnabled ? "grad" : "noGrad"} ${args.map(describeArgument).join(",")}`;
   return { key, tensors };
-}
-
-function mapTensors(value: unknown, replace: (tensor: Tensor) => Tensor): unknown {
-  if (value instanceof Tensor) return value instanceof Buffer ? value : replace(value);
-  if (Array.isArray(value)) return value.map((item) => mapTensors(item, replace));
-  if (typeof value === "object" && value !== null && isPlainObject(value)) {
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapTensors(item, replace)]));
-  }
-  return value;
-}
-
-function describe(result: unknown, outputs: Tensor[]): Template {
-  if (result instanceof Tensor) {
-    outputs.push(result);
-    return { kind: "tensor", output: outputs.length - 1, device: result.device };
-  }
-  if (Array.isArray(result)) return { kind: "array", items: result.map((item) => describe(item, outputs)) };
-  if (typeof result === "object" && result !== null && isPlainObject(result)) {
-    return {
-      kind: "object",
-      entries: Object.entries(result).map(([name, item]) => [name, describe(item, outputs)] as const),
-    };
-  }
-  return { kind: "plain", value: result };
-}
-
-function rebuild(template: Template, tensorOf: (output: number, device: Device) => Tensor): unknown {
-  switch (template.kind) {
-    case "tensor":
-      return tensorOf(template.output, template.device);
-    case "array":
-      return template.items.map((item) => rebuild(item, tensorOf));
-    case "object":
-      return Object.fromEntries(template.entries.map(([name, item]) => [name, rebuild(item, tensorOf)]));
-    case "plain":
-      return template.value;
-  }
 }

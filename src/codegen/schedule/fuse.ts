@@ -21,10 +21,11 @@ import {
   scanTemplate,
   type Template,
 } from "./groups.ts";
+import type { Waits } from "./marks.ts";
 import { type Pairing, pairReductions, productsFirst } from "./products.ts";
-import { lastingValues, recomputedFrom } from "./recompute.ts";
-import { Relations } from "./relations.ts";
-import { basesOf, behindReshapes } from "./views.ts";
+import { type Hops, lastingValues, recomputedFrom } from "./recompute.ts";
+import { type Placing, Relations } from "./relations.ts";
+import { basesOf, behindReshapes, inPlaceInputs } from "./views.ts";
 
 /** How many recent groups are tried for merging with what reads the same data. */
 const mergeWindow = 12;
@@ -43,12 +44,15 @@ export function fuse(
   order: readonly Node[],
   roots: readonly Value[],
   isInput: (value: Value) => boolean,
+  waits: Waits = new Map(),
 ): Fusion {
   const pairing = pairReductions(order);
   const sorted = productsFirst(order, pairing);
-  const first = new Fuser(isInput, pairing, new Set()).run(sorted, roots);
-  return new Fuser(isInput, pairing, lastingValues(first.groups, isInput)).run(sorted, roots);
+  const first = new Fuser({ isInput, waits }, pairing, new Set()).run(sorted, roots);
+  return new Fuser({ isInput, waits }, pairing, lastingValues(first.groups, isInput)).run(sorted, roots);
 }
+
+type Boundary = Pick<Placing, "isInput" | "waits">;
 
 class Fuser {
   readonly #isInput: (value: Value) => boolean;
@@ -63,13 +67,14 @@ class Fuser {
   /** Values that will probably be stored, so that others may count on them. */
   readonly #expected: ReadonlySet<Value>;
   readonly #pairing: Pairing;
+  readonly #hops: Hops = new Map();
   #nextId = 0;
 
-  constructor(isInput: (value: Value) => boolean, pairing: Pairing, expected: ReadonlySet<Value>) {
+  constructor({ isInput, waits }: Boundary, pairing: Pairing, expected: ReadonlySet<Value>) {
     this.#isInput = isInput;
     this.#pairing = pairing;
     this.#expected = expected;
-    this.#relations = new Relations({ isInput, homeOf: this.#home, ownerOf: this.#owner });
+    this.#relations = new Relations({ isInput, homeOf: this.#home, ownerOf: this.#owner, waits });
   }
 
   run(order: readonly Node[], roots: readonly Value[]): Fusion {
@@ -99,7 +104,7 @@ class Fuser {
 
   #placeMap(node: Node): void {
     const homes = new Set<Group>();
-    for (const input of this.#inPlaceInputs(node)) {
+    for (const input of inPlaceInputs(node)) {
       for (const base of basesOf(input)) {
         const home = this.#home.get(base);
         if (home) homes.add(home);
@@ -119,24 +124,18 @@ class Fuser {
     for (const output of node.outputs) if (this.#depths.isDeep(output)) this.#requireMemory(output);
   }
 
-  /** Operands that are read at the node's own index. A gather reads its data wherever the index says. */
-  #inPlaceInputs(node: Node): readonly Value[] {
-    const [data, index] = node.inputs;
-    if (node.op !== "gather") return node.inputs;
-    return data === index ? [] : [index];
-  }
-
   /** Why an elementwise node cannot be computed in the group's loops; undefined if it can. */
   #obstacle(node: Node, group: Group): string | undefined {
     if (endsWithKernel(group.template))
       return "follows a scatter, a sort or gradients of attention, which end only with the kernel";
+    if (this.#relations.waitsFor(node, group)) return "is computed again later";
     const coordinates = this.#coordinatesOf(group);
     const { shape } = node.outputs[0];
     const place = placeOf(shape, coordinates);
     if (place === undefined) return "another iteration space";
     const isWide = place.width === "wide" && numel(shape) !== numel(coordinates.narrowShape);
     if (group.template.kind === "reduce" && isWide) return "needs the reduction's result for every element";
-    const inPlace = new Set(this.#inPlaceInputs(node));
+    const inPlace = new Set(inPlaceInputs(node));
     for (const input of node.inputs) {
       for (const base of basesOf(input)) {
         if (this.#home.get(base) === group) {
@@ -159,6 +158,7 @@ class Fuser {
       this.#externalise(input, group);
       this.#relations.depend(group, input);
     }
+    this.#relations.wait(group, node);
     for (const output of node.outputs) {
       this.#home.set(output, group);
       group.members.add(output);
@@ -201,6 +201,7 @@ class Fuser {
 
   #canUnite(node: Node, a: Group, b: Group): boolean {
     if (!sameProducts(a, b) || !this.#isRecent(a) || this.#relations.areOrdered(a, b)) return false;
+    if (this.#relations.waitsFor(node, a) || this.#relations.waitsFor(node, b)) return false;
     const coordinates = this.#coordinatesOf(a);
     const { shape } = node.outputs[0];
     return node.inputs.every((input) =>
@@ -225,6 +226,7 @@ class Fuser {
       this.#groups.findLast(
         (candidate) =>
           sameLoops(candidate.template, template) &&
+          !this.#relations.waitsFor(node, candidate) &&
           node.inputs.every((input) => this.#canReduceIn(input, candidate)),
       ) ??
       this.#newGroup(template);
@@ -234,6 +236,7 @@ class Fuser {
       this.#relations.depend(group, input);
       for (const base of basesOf(input)) this.#adopt(base, input, group);
     }
+    this.#relations.wait(group, node);
     this.#home.set(output, group);
     group.members.add(output);
     this.#noteDepth(node, group);
@@ -244,7 +247,8 @@ class Fuser {
     for (const product of this.#pairing.waitsFor.get(node) ?? []) {
       const group = this.#home.get(product.outputs[0]);
       const { beside } = group?.template.kind === "contract" ? group.template : { beside: undefined };
-      if (beside !== undefined && beside === this.#pairing.sideOf.get(product)) return group;
+      if (beside === undefined || beside !== this.#pairing.sideOf.get(product)) continue;
+      if (group && !this.#relations.waitsFor(node, group)) return group;
     }
     return undefined;
   }
@@ -288,9 +292,10 @@ class Fuser {
         (candidate) =>
           this.#isRecent(candidate) &&
           fitsProducts(product, beside, candidate) &&
+          !this.#relations.waitsFor(node, candidate) &&
           !node.inputs.some((input) => this.#relations.isBehind(input, candidate)),
       ) ?? this.#newGroup({ kind: "contract", shape: product.shape, beside });
-    for (const input of node.inputs) this.#relations.depend(group, input);
+    this.#relations.compute(group, node);
     this.#home.set(product, group);
     group.members.add(product);
   }
@@ -302,7 +307,7 @@ class Fuser {
       else this.#externalise(base);
     }
     const group = this.#newGroup(template);
-    for (const input of node.inputs) this.#relations.depend(group, input);
+    this.#relations.compute(group, node);
     for (const output of node.outputs) {
       this.#home.set(output, group);
       group.members.add(output);
@@ -348,6 +353,8 @@ class Fuser {
     return recomputedFrom(value, {
       isFree: (part) => this.#inMemory(part) || this.#home.get(part) !== home,
       isStorable: (part) => isExpected(part) || (home.template.kind === "row" && isNarrow(part)),
+      hops: this.#hops,
+      isInMemory: (part) => this.#inMemory(part),
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Node, Value } from "../../graph/node.ts";
 import type { Group } from "./groups.ts";
+import type { Waits } from "./marks.ts";
 
 /** Where values are while groups are being formed. */
 export interface Placing {
@@ -8,6 +9,7 @@ export interface Placing {
   readonly homeOf: ReadonlyMap<Value, Group>;
   /** The group that stores a value. */
   readonly ownerOf: ReadonlyMap<Value, Group>;
+  readonly waits: Waits;
 }
 
 /** Which groups must run before which, kept free of circles while groups grow. */
@@ -25,6 +27,26 @@ export class Relations {
   /** Notes that the group computes something of `value`, from wherever that lies now. */
   depend(group: Group, value: Value): void {
     for (const other of this.#dependenciesOf(value, group)) this.#order(other, group);
+  }
+
+  /** Notes that the group computes a node of its operands, after what the node waits for. */
+  compute(group: Group, node: Node): void {
+    for (const input of node.inputs) this.depend(group, input);
+    this.wait(group, node);
+  }
+
+  /** Notes that the group runs after what the node waits for. */
+  wait(group: Group, node: Node): void {
+    for (const value of this.#waitsOf(node)) this.depend(group, value);
+  }
+
+  /** Whether a node waits, beside its operands, for something that needs the group to have finished. */
+  waitsFor(node: Node, group: Group): boolean {
+    return this.#waitsOf(node).some((value) => this.isBehind(value, group));
+  }
+
+  #waitsOf(node: Node): readonly Value[] {
+    return this.#placing.waits.get(node) ?? [];
   }
 
   /** Whether computing `value` needs the group to have finished. */
@@ -104,7 +126,9 @@ export class Relations {
       if (group) found.add(group);
       else if (reader) this.#noteInlined(part, reader);
       // What a group computes without storing it is computed again by others, from what lies below.
-      if (owner === undefined) part.node.inputs.forEach(visit);
+      if (owner !== undefined) return;
+      part.node.inputs.forEach(visit);
+      this.#waitsOf(part.node).forEach(visit);
     };
     visit(value);
     return found;

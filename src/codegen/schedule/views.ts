@@ -1,4 +1,4 @@
-import type { Value } from "../../graph/node.ts";
+import type { Node, Value } from "../../graph/node.ts";
 import { typed } from "../../ops/table.ts";
 import { always, and, type Condition } from "../index/condition.ts";
 import type { Expression } from "../index/expression.ts";
@@ -80,4 +80,11 @@ export function behindReshapes(value: Value): Value {
   let current = value;
   while (current.node.op === "reshape") current = current.node.inputs[0];
   return current;
+}
+
+/** Operands that an elementwise node reads at its own index. A gather reads its data wherever the index says. */
+export function inPlaceInputs({ op, inputs }: Node): readonly Value[] {
+  const [data, index] = inputs;
+  if (op !== "gather") return inputs;
+  return data === index ? [] : [index];
 }

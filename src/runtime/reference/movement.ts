@@ -14,6 +14,7 @@ export function evaluateMovement(node: Node, inputs: readonly TypedArray[]): rea
   const movement = typed(node);
   switch (movement.op) {
     case "reshape":
+    case "after":
       return [x.slice()];
     case "permute":
       return [

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { CheckpointAttrs } from "../../ops/checkpoint.ts";
 import type { CustomAttrs } from "../../ops/custom.ts";
 import type { SubgraphStep } from "../../ops/subgraph.ts";
 import { numberFor, shapeOf, tensorOf } from "./arbitraries.ts";
@@ -31,4 +32,24 @@ export const customSpecs = {
       }),
     tolerance: ({ inputs: [x, y] }) => ({ atol: 2 ** -22 * magnitude(x) ** 2 * magnitude(y) }),
   } satisfies OpSpec<CustomAttrs>,
+  checkpoint: {
+    doc: "A graph that is computed again for its gradient.",
+    dtypes: ["f32", "f64"],
+    differentiable: true,
+    secondOrder: true,
+    samples: (options) =>
+      shapeOf(options).chain((shape) => {
+        const tensor = tensorOf(shape, options.dtype, numberFor(options));
+        // x x y and x y + y.
+        const attrs: CheckpointAttrs = {
+          forward: { parameters: 2, steps: [mul(0, 1), mul(0, 2), add(2, 1)], results: [3, 4] },
+          results: [
+            { shape, dtype: options.dtype },
+            { shape, dtype: options.dtype },
+          ],
+        };
+        return fc.tuple(tensor, tensor).map((inputs) => ({ inputs, attrs }));
+      }),
+    tolerance: ({ inputs: [x, y] }) => ({ atol: 2 ** -22 * (1 + magnitude(x)) ** 2 * magnitude(y) }),
+  } satisfies OpSpec<CheckpointAttrs>,
 };

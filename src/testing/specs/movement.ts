@@ -143,6 +143,18 @@ export const movementSpecs = {
       ),
     tolerance: exact,
   },
+  after: {
+    doc: "The first operand, read once the others are computed.",
+    dtypes: ALL,
+    differentiable: true,
+    secondOrder: true,
+    samples: (options) =>
+      fc.tuple(shapeOf(options), shapeOf(options)).chain(([shape, other]) => {
+        const tensors = [shape, other].map((of) => tensorOf(of, options.dtype, numberFor(options)));
+        return fc.tuple(...tensors).map((inputs) => ({ inputs, attrs: {} }));
+      }),
+    tolerance: exact,
+  },
   concat: {
     doc: "Tensors one after the other along a dim.",
     dtypes: ALL,
