@@ -9,6 +9,7 @@ import type { Block, Device, Executable, KernelInfo, PassInfo, Program, Region, 
 import { Counters } from "../device.ts";
 import { Heap } from "./heap.ts";
 import { KernelCache, type KernelFunction } from "./kernels.ts";
+import { WorkspaceResult } from "./result.ts";
 import { copyIn, copyOut, deviceElementBytes } from "./transfer.ts";
 
 const dtypes: readonly DType[] = ["bool", "u32", "i32", "f32"];
@@ -32,6 +33,8 @@ export class WasmDevice implements Device {
   };
   /** Temporaries of whichever program runs: programs run one after the other and leave nothing here. */
   #workspace = { address: 0, bytes: 0 };
+  /** Results of the last run that still lie in the workspace. */
+  #unread: readonly WorkspaceResult[] = [];
 
   readonly options: PlanOptions;
 
@@ -67,6 +70,7 @@ export class WasmDevice implements Device {
   }
 
   async read(storage: Storage): Promise<TypedArray> {
+    if (storage instanceof WorkspaceResult) return storage.read();
     if (storage.kind === "host") return storage.data.slice();
     if (storage.kind === "result") throw new DeviceError("wasm: the storage is another device's");
     return copyOut(this.#heap.memory, this.addressOf(storage), storage.dtype, storage.length);
@@ -97,8 +101,9 @@ export class WasmDevice implements Device {
     return block.address + region.byteOffset;
   }
 
-  /** The address of at least `bytes` bytes of workspace, whose content is undefined. */
+  /** The address of at least `bytes` bytes of workspace, whose content is undefined. Results there are copied out before. */
   workspace(bytes: number): number {
+    this.keep([]);
     if (bytes > this.#workspace.bytes) {
       const before = this.#workspace;
       const address = this.#heap.allocate(bytes);
@@ -110,6 +115,12 @@ export class WasmDevice implements Device {
       this.counters.allocated(bytes);
     }
     return this.#workspace.address;
+  }
+
+  /** From now on these results lie in the workspace; those of the run before are copied out. */
+  keep(results: readonly WorkspaceResult[]): void {
+    for (const result of this.#unread) result.settle();
+    this.#unread = results;
   }
 
   /** The text of a planned kernel. */
@@ -199,10 +210,13 @@ class WasmExecutable implements Executable {
       call(...kernels[i].bindings.map(addressOf));
     });
     device.counters.launches += this.#functions.length;
-    const results = outputs.map((placement, i): Storage => {
+    const results = outputs.map((placement, i) => {
       const { dtype, length } = this.#outputs[i];
-      return { kind: "host", data: copyOut(memory, addressOf(placement), dtype, length) };
+      return new WorkspaceResult(memory, addressOf(placement), dtype, length);
     });
+    // What lies in a parameter's own place may be overwritten any time.
+    for (const [i, result] of results.entries()) if (outputs[i].kind !== "workspace") result.settle();
+    device.keep(results);
     const bytes = new Uint8Array(memory.buffer);
     for (const { from, input, length } of copies) {
       const source = addressOf(from);

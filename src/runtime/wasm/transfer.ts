@@ -1,4 +1,4 @@
-import { allocateArray, type DType, type TypedArray, viewArray } from "../../graph/dtype.ts";
+import { type DType, type TypedArray, viewArray } from "../../graph/dtype.ts";
 
 /** Every element takes 4 bytes on the device: bool is an i32 of 0 or 1. */
 export const deviceElementBytes = 4;
@@ -21,11 +21,6 @@ export function copyOut(
   dtype: DType,
   length: number,
 ): TypedArray {
-  const result = allocateArray(dtype, length);
-  result.set(
-    dtype === "bool"
-      ? new Int32Array(memory.buffer, address, length)
-      : viewArray(dtype, memory.buffer, address, length),
-  );
-  return result;
+  if (dtype === "bool") return new Uint8Array(new Int32Array(memory.buffer, address, length));
+  return viewArray(dtype, memory.buffer.slice(address, address + length * deviceElementBytes), 0, length);
 }
