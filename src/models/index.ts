@@ -98,6 +98,7 @@ export {
 } from "./scoring.ts";
 export {
   SynthesizerConfig,
+  type SynthesizerFields,
   SynthesizerForMaskedLM,
   SynthesizerLMHeadModel,
   SynthesizerModel,
@@ -111,6 +112,11 @@ export {
   synthesizerComponents,
 } from "./synthesizerAttention.ts";
 export {
+  SynthesizerForConditionalGeneration,
+  SynthesizerTransformerConfig,
+} from "./synthesizerTransformer.ts";
+export {
+  type SelfAttentionFactories,
   type SelfAttentionFactory,
   type SourceInputs,
   TransformerForConditionalGeneration,

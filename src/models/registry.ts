@@ -11,6 +11,10 @@ import * as electra from "./electra.ts";
 import type { GenerateOptions } from "./generate.ts";
 import * as roberta from "./roberta.ts";
 import * as synthesizer from "./synthesizer.ts";
+import {
+  SynthesizerForConditionalGeneration,
+  SynthesizerTransformerConfig,
+} from "./synthesizerTransformer.ts";
 import * as transformer from "./transformer.ts";
 import { TransformerConfig } from "./transformerConfig.ts";
 import * as transformerXl from "./transformerXl.ts";
@@ -169,6 +173,12 @@ export const modelClasses: readonly ModelClass[] = [
     config: TransformerConfig,
     rules: transformer.transformerCheckpoint,
     classes: { TransformerForConditionalGeneration: transformer.TransformerForConditionalGeneration },
+  }),
+  ...classesOf({
+    modelType: "synthesizer_encdec",
+    config: SynthesizerTransformerConfig,
+    rules: transformer.transformerCheckpoint,
+    classes: { SynthesizerForConditionalGeneration },
   }),
   ...classesOf({
     modelType: "tta",

@@ -10,6 +10,7 @@ import { LanguageModelHead } from "./heads.ts";
 import {
   SynthesizerAttention,
   type SynthesizerComponent,
+  type SynthesizerOptions,
   synthesizerComponents,
 } from "./synthesizerAttention.ts";
 
@@ -26,8 +27,8 @@ export const synthesizerCheckpoint: CheckpointRules = {
   ],
 };
 
-/** What `config.json` says of a Synthesizer, beside an encoder's fields. */
-export interface SynthesizerConfig extends EncoderConfig {
+/** What `config.json` says of synthetic scores. */
+export interface SynthesizerFields {
   /** What scores are made of; several are a mixture. */
   readonly synthesizer_components: readonly SynthesizerComponent[];
   /** N, the longest sequence. */
@@ -38,6 +39,23 @@ export interface SynthesizerConfig extends EncoderConfig {
   readonly factor_dims: readonly [a: number, b: number];
   /** k: factorised random scores. */
   readonly factor_rank: number;
+}
+
+/** An encoder's fields, and those of its scores. */
+export interface SynthesizerConfig extends EncoderConfig, SynthesizerFields {}
+
+/** Reads those fields; `longest` is N where the configuration does not say. @throws ArgumentError naming a wrong one. */
+export function readSynthesizerFields(reader: ConfigReader, longest: number): SynthesizerFields {
+  const length = reader.integer("synthesizer_max_length", longest);
+  const [a, b] = reader.integers("factor_dims", squarest(length));
+  if (a * b !== length) reader.fail("factor_dims", `two factors of synthesizer_max_length ${length}`);
+  return {
+    synthesizer_components: reader.choices("synthesizer_components", synthesizerComponents, ["dense"]),
+    synthesizer_max_length: length,
+    random_trainable: reader.boolean("random_trainable", true),
+    factor_dims: [a, b],
+    factor_rank: reader.integer("factor_rank", 8),
+  };
 }
 
 /** @throws ArgumentError naming the field that is wrong. */
@@ -51,17 +69,7 @@ function from(json: unknown): SynthesizerConfig {
     intermediate_size: 2048,
     pad_token_id: 0,
   });
-  const length = reader.integer("synthesizer_max_length", encoder.max_position_embeddings);
-  const [a, b] = reader.integers("factor_dims", squarest(length));
-  if (a * b !== length) reader.fail("factor_dims", `two factors of synthesizer_max_length ${length}`);
-  return {
-    ...encoder,
-    synthesizer_components: reader.choices("synthesizer_components", synthesizerComponents, ["dense"]),
-    synthesizer_max_length: length,
-    random_trainable: reader.boolean("random_trainable", true),
-    factor_dims: [a, b],
-    factor_rank: reader.integer("factor_rank", 8),
-  };
+  return { ...encoder, ...readSynthesizerFields(reader, encoder.max_position_embeddings) };
 }
 
 /** The two factors of a length that are nearest to each other, the smaller first. */
@@ -91,19 +99,29 @@ const layerNames: Names = {
   "attention.mixture": "attention.self.mixture_logits",
 };
 
+/** The attention that scores ask for. */
+export function synthesizerAttentionOf(
+  fields: SynthesizerFields,
+  rest: Pick<SynthesizerOptions, "width" | "heads" | "dropout" | "weightInit" | keyof CreateOptions>,
+): SynthesizerAttention {
+  return new SynthesizerAttention({
+    components: fields.synthesizer_components,
+    maxLength: fields.synthesizer_max_length,
+    trainable: fields.random_trainable,
+    factorDims: fields.factor_dims,
+    factorRank: fields.factor_rank,
+    ...rest,
+  });
+}
+
 /** The synthetic attention that a configuration asks for. */
 export function synthesizerAttention(
   config: SynthesizerConfig,
   options: CreateOptions,
 ): SynthesizerAttention {
-  return new SynthesizerAttention({
+  return synthesizerAttentionOf(config, {
     width: config.hidden_size,
     heads: config.num_attention_heads,
-    components: config.synthesizer_components,
-    maxLength: config.synthesizer_max_length,
-    trainable: config.random_trainable,
-    factorDims: config.factor_dims,
-    factorRank: config.factor_rank,
     dropout: config.attention_probs_dropout_prob,
     weightInit: truncatedNormal(config.initializer_range),
     ...options,

@@ -32,6 +32,8 @@ export const transformerCheckpoint: CheckpointRules = {
 const attentionNames: Names = { query: "q_proj", key: "k_proj", value: "v_proj", output: "out_proj" };
 
 const layerNames: Names = {
+  // What another kind of attention consists of.
+  selfAttention: "self_attn",
   ...named("selfAttention", "self_attn"),
   ...named("crossAttention", "encoder_attn"),
   selfNorm: "self_attn_layer_norm",
@@ -49,6 +51,12 @@ function named(field: string, name: string): Names {
 
 /** Makes the self-attention of a layer, where it is not the paper's. */
 export type SelfAttentionFactory = (options: CreateOptions) => SelfAttention;
+
+/** Self-attention of another kind, in one of the stacks or in both. */
+export interface SelfAttentionFactories {
+  readonly encoder?: SelfAttentionFactory;
+  readonly decoder?: SelfAttentionFactory;
+}
 
 /** Attention to the own sequence, in the decoder then to the encoder's output, then a feed-forward network. */
 class Layer extends Module {
@@ -227,15 +235,25 @@ export class TransformerForConditionalGeneration extends Module {
   constructor(
     config: TransformerConfig,
     options: CreateOptions = {},
-    selfAttention: SelfAttentionFactory | undefined = undefined,
+    attention: SelfAttentionFactories = {},
   ) {
     super();
     const { vocab_size, d_model, encoder_layers, decoder_layers } = config;
     const tableInit = normal(d_model ** -0.5);
     this.config = config;
     this.shared = new Embedding(vocab_size, d_model, { weightInit: tableInit, ...options });
-    this.encoder = new Stack(encoder_layers, config, { decoder: false, selfAttention }, options);
-    this.decoder = new Stack(decoder_layers, config, { decoder: true, selfAttention }, options);
+    this.encoder = new Stack(
+      encoder_layers,
+      config,
+      { decoder: false, selfAttention: attention.encoder },
+      options,
+    );
+    this.decoder = new Stack(
+      decoder_layers,
+      config,
+      { decoder: true, selfAttention: attention.decoder },
+      options,
+    );
     this.output = config.tie_word_embeddings
       ? undefined
       : new Parameter(tableInit([vocab_size, d_model], options), { name: "lm_head" });

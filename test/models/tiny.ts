@@ -10,9 +10,11 @@ export const i32 = (data: number[] | number[][] | number[][][]): Tensor => tenso
 export function tinyConfig(modelType: string): object {
   const shared = { vocab_size: 11, max_position_embeddings: 9, initializer_range: 0.5 };
   if (modelType === "synthesizer-unofficial") return { in_dims: 4, sentence_length: 4 };
-  if (modelType === "transformer_encdec") {
+  if (modelType === "transformer_encdec" || modelType === "synthesizer_encdec") {
     const layers = { encoder_layers: 1, decoder_layers: 1 };
-    return { vocab_size: 11, d_model: 4, d_ff: 6, num_attention_heads: 2, ...layers };
+    const scores = { synthesizer_components: ["dense", "random"], synthesizer_max_length: 6 };
+    const synthetic = modelType === "synthesizer_encdec" ? scores : {};
+    return { vocab_size: 11, d_model: 4, d_ff: 6, num_attention_heads: 2, ...layers, ...synthetic };
   }
   if (modelType === "transfo-xl") {
     const memory = { mem_len: 3, clamp_len: -1, pad_token_id: 0 };
@@ -74,7 +76,7 @@ function inputsFor(
     };
   }
   const shared = { attentionMask: i32(mask), ...(modelType === "xlnet" && xlnetInputs(2)) };
-  if (modelType === "transformer_encdec") {
+  if (modelType === "transformer_encdec" || modelType === "synthesizer_encdec") {
     const decoderInputIds = i32(ids.map((row) => [1, ...row.slice(1)]));
     return { main: i32(ids), inputs: { ...shared, decoderInputIds, labels: i32(tokenLabels) } };
   }
