@@ -30,11 +30,11 @@ describe("help", () => {
   it("lists the commands", async () => {
     const { status, stdout, stderr } = await fusegrad(["--help"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    for (const name of ["train", "fill", "tokenizer", "explain", "demo"])
+    for (const name of ["train", "compare", "fill", "tokenizer", "explain", "demo"])
       expect(stdout).toMatch(new RegExp(`^ {2}${name} `, "m"));
   });
 
-  it.each(["train", "fill", "explain", "demo"])("of %s lists its options", async (name) => {
+  it.each(["train", "compare", "fill", "explain", "demo"])("of %s lists its options", async (name) => {
     const { status, stdout } = await fusegrad([name, "--help"]);
     expect(status).toBe(0);
     expect(stdout).toContain(`Usage: fusegrad ${name} [options]`);

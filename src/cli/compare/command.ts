@@ -29,8 +29,8 @@ interface CompareOptions extends SizeOptions, RunOptions {
 /** What is compared by default: each learns from the text in its own way. */
 const usualModels: readonly RecipeName[] = ["bert", "xlnet", "synthesizer", "tta"];
 
-/** Small enough for minutes, and with few tokens in the vocabulary, whose contexts are soon learned. */
-const smallSizes: Partial<SizeOptions> = { layers: 2, batch: 16, length: 32, vocab: 512 };
+/** Short sequences of few kinds of tokens, whose neighbours soon teach something: small enough for minutes. */
+const smallSizes = { layers: 2, width: 64, batch: 32, length: 16, vocab: 512, dropout: 0 };
 
 export function addCompareCommand(program: Command, terminal: Terminal): void {
   const command = program
@@ -39,12 +39,12 @@ export function addCompareCommand(program: Command, terminal: Terminal): void {
     .option("--text <file>", "text to train on, in UTF-8 (default: Moby-Dick)", path)
     .option("--models <list>", `which, of ${recipeNames.join(", ")}`, modelList, usualModels);
   addSizeOptions(command, smallSizes)
-    .option("--steps <n>", "training steps of each", integer(1, 1_000_000_000), 600)
+    .option("--steps <n>", "training steps of each", integer(1, 1_000_000_000), 2000)
     .option(
       "--lr <x>",
       "highest learning rate, after a tenth of the steps; then it falls to 0",
       positive,
-      3e-3,
+      5e-3,
     )
     .option("--seed <n>", "start of all random numbers", integer(0, Number.MAX_SAFE_INTEGER), 0)
     .option("--out <folder>", "write a page with curves and attention, and the models, here", path);

@@ -39,7 +39,7 @@ describe("compare", () => {
   });
 
   it("trains each as train does with the same seed", async () => {
-    const steps = ["--steps", "2", "--lr", "1e-3", "--seed", "3", "--json"];
+    const steps = ["--steps", "2", "--lr", "1e-3", "--dropout", "0.1", "--seed", "3", "--json"];
     const { stdout } = await fusegrad(compare("--models", "tta,bert", ...steps));
     const lines = jsonLines(stdout);
     expect(lines.map(({ model, step }) => [model, step])).toEqual([
