@@ -14,3 +14,15 @@ export function build<Name extends OpName>(op: Name, inputs: readonly Value[], a
   const flows = definition.gradient !== "zero" && inputs.some((input) => input.requiresGrad);
   return makeNode(op, inputs, attrs, types, asked || flows);
 }
+
+/** The node on other inputs of the same types, so that nothing need be checked again; itself on its own inputs. */
+export function withInputs(node: Node, inputs: readonly Value[]): Node {
+  if (inputs.every((input, i) => input === node.inputs[i])) return node;
+  return makeNode(
+    node.op,
+    inputs,
+    node.attrs,
+    node.outputs,
+    node.outputs.some(({ requiresGrad }) => requiresGrad),
+  );
+}

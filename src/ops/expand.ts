@@ -1,7 +1,7 @@
 import { InternalError } from "../graph/errors.ts";
 import { type Node, topologicalOrder, type Value } from "../graph/node.ts";
-import { build } from "./build.ts";
-import { type AttrsOf, definitionOf, type OpName } from "./table.ts";
+import { withInputs } from "./build.ts";
+import { definitionOf } from "./table.ts";
 
 export interface Expansion {
   /** The primitive value that stands for each value of the original graph. */
@@ -43,8 +43,7 @@ export function expandComposites(
         replaced.set(node.outputs[0], inputs[0]);
         continue;
       }
-      const same = inputs.every((input, i) => input === node.inputs[i]);
-      const rebuilt = same ? node : build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
+      const rebuilt = withInputs(node, inputs);
       if (origin !== undefined) originOf.set(rebuilt, origin);
       node.outputs.forEach((output, i) => {
         if (!known(output)) replaced.set(output, rebuilt.outputs[i]);

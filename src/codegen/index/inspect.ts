@@ -194,6 +194,8 @@ export function delinearize(position: Expression, shape: readonly number[]): Exp
  * structure.
  */
 export function format(expression: Expression): string {
+  if (expression.kind === "variable") return expression.name;
+  if (expression.kind === "constant") return String(expression.value);
   const terms = [...termsOf(expression)].sort((a, b) => Math.abs(b.factor) - Math.abs(a.factor));
   const parts = terms.map((term) => ({ negative: term.factor < 0, text: formatTerm(term) }));
   const constantPart = constantPartOf(expression);

@@ -1,6 +1,6 @@
 import { type Node, topologicalOrder, type Value } from "../../graph/node.ts";
-import { build } from "../../ops/build.ts";
-import { type AttrsOf, definitionOf, type OpName, typed } from "../../ops/table.ts";
+import { build, withInputs } from "../../ops/build.ts";
+import { definitionOf, typed } from "../../ops/table.ts";
 
 /** How many reads an element may become by concatenations and paddings one upon the other. */
 const mostReads = 8;
@@ -33,8 +33,7 @@ export function cutChains(
     if (grows && readsByNode(node, inputs, readsOf) > mostReads) {
       inputs = inputs.map((input) => (readsOf(input) > 1 ? copyOf(input) : input));
     }
-    const same = inputs.every((input, i) => input === node.inputs[i]);
-    const rebuilt = same ? node : build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
+    const rebuilt = withInputs(node, inputs);
     node.outputs.forEach((output, i) => {
       replaced.set(output, rebuilt.outputs[i]);
       reads.set(rebuilt.outputs[i], readsByNode(node, inputs, readsOf));

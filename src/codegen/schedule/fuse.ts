@@ -223,7 +223,7 @@ class Fuser {
     const [output] = node.outputs;
     const group =
       this.#productBeside(node) ??
-      this.#groups.findLast(
+      this.#groupsNear(node.inputs).find(
         (candidate) =>
           sameLoops(candidate.template, template) &&
           !this.#relations.waitsFor(node, candidate) &&
@@ -240,6 +240,24 @@ class Fuser {
     this.#home.set(output, group);
     group.members.add(output);
     this.#noteDepth(node, group);
+  }
+
+  /** Recent groups and those that compute an operand, youngest first: all that may take in what reads the operands. */
+  #groupsNear(operands: readonly Value[]): Group[] {
+    const near = new Set(this.#recentGroups());
+    for (const base of operands.flatMap(basesOf)) {
+      const home = this.#home.get(base);
+      if (home) near.add(home);
+    }
+    return [...near].sort((a, b) => b.id - a.id);
+  }
+
+  /** Youngest first. */
+  #recentGroups(): Group[] {
+    const recent: Group[] = [];
+    for (let at = this.#groups.length - 1; at >= 0 && this.#isRecent(this.#groups[at]); at--)
+      recent.push(this.#groups[at]);
+    return recent;
   }
 
   /** The group of a product that multiplies what the reduction reads. */
@@ -288,9 +306,8 @@ class Fuser {
     for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
     const beside = this.#pairing.sideOf.get(node);
     const group =
-      this.#groups.findLast(
+      this.#recentGroups().find(
         (candidate) =>
-          this.#isRecent(candidate) &&
           fitsProducts(product, beside, candidate) &&
           !this.#relations.waitsFor(node, candidate) &&
           !node.inputs.some((input) => this.#relations.isBehind(input, candidate)),
@@ -378,10 +395,9 @@ class Fuser {
     const fits = (group: Group): boolean =>
       group.template.kind === "map" &&
       numel(group.template.shape) === numel(value.shape) &&
-      this.#isRecent(group) &&
       this.#sharesReads(value, group) &&
       !this.#relations.isBehind(value, group);
-    const group = home ?? this.#groups.findLast(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
+    const group = home ?? this.#recentGroups().find(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
     this.#relations.depend(group, value);
     this.#hold(group, value);
     this.#store(value);
@@ -411,14 +427,10 @@ class Fuser {
   #sharesReads(value: Value, group: Group): boolean {
     const elements = numel(this.#coordinatesOf(group).wideShape);
     const large = (read: Value): boolean => numel(read.shape) >= elements;
-    const mine = [...this.#relations.readsOf(value)].filter(large);
-    if (mine.length === 0) return false;
-    const theirs = new Set<Value>();
-    for (const member of group.members) {
-      for (const input of member.node.inputs)
-        for (const read of this.#relations.readsOf(input)) theirs.add(read);
-    }
-    return mine.some((read) => theirs.has(read));
+    const mine = new Set([...this.#relations.readsOf([value])].filter(large));
+    if (mine.size === 0) return false;
+    const inputs = [...group.members].flatMap(({ node }) => node.inputs);
+    return [...this.#relations.readsOf(inputs)].some((read) => mine.has(read));
   }
 
   #isRecent(group: Group): boolean {

@@ -160,6 +160,7 @@ export function placeOf(
 export function readsInPlace(shape: Shape, input: Value, coordinates: Coordinates): boolean {
   const place = placeOf(shape, coordinates);
   if (place === undefined) return false;
+  if (definitionOf(input.node).kind !== "movement" && sameShape(shape, input.shape)) return true;
   const view = resolveView(input, place.index);
   // A concatenation shows its parts at other indices than its own.
   if (view === undefined || view.guard.kind !== "always" || view.base.node.op === "concat") return false;
@@ -195,7 +196,7 @@ export function scanTemplate({ shape }: Value): Template {
 export function sameLoops(a: Template, b: Template): boolean {
   if (a.kind === "row" && b.kind === "row") return numel(a.rows) === numel(b.rows) && a.length === b.length;
   if (a.kind === "reduce" && b.kind === "reduce") {
-    return a.shape.join() === b.shape.join() && a.dims.join() === b.dims.join();
+    return sameShape(a.shape, b.shape) && sameShape(a.dims, b.dims);
   }
   return false;
 }

@@ -14,12 +14,12 @@ export function mergeReductions(
   lowerTogether: (parts: readonly LoweredGroup[]) => LoweredGroup,
 ): readonly Step[] {
   const alike = new Map<string, Step[]>();
+  const readersOf = readersByPlace(steps);
   for (const step of steps) {
     if (!isWholeReduction(step.lowered)) continue;
-    const readers = steps.flatMap((other, at) =>
-      other !== step && [...step.written].some((place) => other.touched.has(place)) ? [at] : [],
-    );
-    const key = readers.join();
+    const readers = [...step.written].flatMap((place) => readersOf.get(place) ?? []);
+    const others = [...new Set(readers)].filter((at) => steps[at] !== step);
+    const key = others.sort((a, b) => a - b).join();
     const known = alike.get(key);
     if (known) known.push(step);
     else alike.set(key, [step]);
@@ -32,6 +32,19 @@ export function mergeReductions(
     }
   }
   return merged;
+}
+
+/** The positions of the steps that read or write each place. */
+function readersByPlace(steps: readonly Step[]): Map<unknown, number[]> {
+  const readers = new Map<unknown, number[]>();
+  steps.forEach(({ touched }, at) => {
+    for (const place of touched) {
+      const known = readers.get(place);
+      if (known) known.push(at);
+      else readers.set(place, [at]);
+    }
+  });
+  return readers;
 }
 
 function isWholeReduction({ group, scratch }: LoweredGroup): boolean {

@@ -17,6 +17,8 @@ export class Relations {
   readonly #placing: Placing;
   /** All that must run before a group, directly or not. */
   readonly #before = new Map<Group, Set<Group>>();
+  /** Groups after which another must run. */
+  readonly #followed = new Set<Group>();
   /** Groups that compute a value wherever they read it, because it had no group of its own when they were made. */
   readonly #inlined = new Map<Value, Set<Group>>();
 
@@ -86,8 +88,8 @@ export class Relations {
     }
   }
 
-  /** Values in memory that computing `value` reads. */
-  readsOf(value: Value): Set<Value> {
+  /** Values in memory that computing `values` reads. */
+  readsOf(values: readonly Value[]): Set<Value> {
     const { isInput, ownerOf } = this.#placing;
     const found = new Set<Value>();
     const seen = new Set<Value>();
@@ -97,7 +99,7 @@ export class Relations {
       if (isInput(part) || ownerOf.has(part)) found.add(part);
       else part.node.inputs.forEach(visit);
     };
-    visit(value);
+    values.forEach(visit);
     return found;
   }
 
@@ -148,7 +150,10 @@ export class Relations {
     };
     const before = this.#before.get(then) ?? new Set();
     this.#before.set(then, before);
+    this.#followed.add(first);
     add(before);
+    // Most groups are ordered while nothing follows them yet.
+    if (!this.#followed.has(then)) return;
     for (const others of this.#before.values()) if (others.has(then)) add(others);
   }
 

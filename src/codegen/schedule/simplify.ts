@@ -1,8 +1,8 @@
 import { type Node, topologicalOrder, type Value } from "../../graph/node.ts";
 import { sameShape } from "../../graph/shape.ts";
-import { build } from "../../ops/build.ts";
+import { build, withInputs } from "../../ops/build.ts";
 import { transpose } from "../../ops/builders.ts";
-import { type AttrsOf, type OpName, typed } from "../../ops/table.ts";
+import { typed } from "../../ops/table.ts";
 
 /** A graph in which equal subexpressions are one value; `valueOf` maps the roots of the old graph to the new one. */
 export interface SimplifiedGraph {
@@ -38,8 +38,7 @@ export function simplify(roots: readonly Value[], isKnown: (value: Value) => boo
     const key = `${node.op}(${inputs.map(idOf).join(",")})${attrsKey(node.attrs)}`;
     let merged = nodes.get(key);
     if (merged === undefined) {
-      const same = inputs.every((input, i) => input === node.inputs[i]);
-      merged = same ? node : build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
+      merged = withInputs(node, inputs);
       nodes.set(key, merged);
     }
     const outputs = merged.outputs;
@@ -70,7 +69,7 @@ export function transposeProducts(
     const inputs = node.inputs.map(lookup);
     const [product] = inputs;
     const original = node.inputs[0];
-    let rebuilt = node;
+    let rebuilt: Node;
     if (
       swapsLastDims(node) &&
       product?.node.op === "matmul" &&
@@ -79,9 +78,7 @@ export function transposeProducts(
     ) {
       const [left, right] = product.node.inputs;
       rebuilt = build("matmul", [transpose(right, -2, -1), transpose(left, -2, -1)], {});
-    } else if (inputs.some((input, i) => input !== node.inputs[i])) {
-      rebuilt = build(node.op as OpName, inputs, node.attrs as AttrsOf<OpName>);
-    }
+    } else rebuilt = withInputs(node, inputs);
     if (rebuilt === node) continue;
     node.outputs.forEach((output, i) => {
       replaced.set(output, rebuilt.outputs[i]);
@@ -100,13 +97,15 @@ function swapsLastDims(original: Node): boolean {
   );
 }
 
-/** Attributes as text; negative zero and NaN keep their own. */
+/** Attributes (plain data) as text; negative zero and NaN keep their own. */
 export function attrsKey(attrs: unknown): string {
-  return JSON.stringify(attrs, (_, value: unknown) =>
-    typeof value === "number" && (Object.is(value, -0) || !Number.isFinite(value))
-      ? `#${Object.is(value, -0) ? "-0" : value}`
-      : value,
-  );
+  if (typeof attrs === "number") return Object.is(attrs, -0) ? "-0" : String(attrs);
+  if (typeof attrs === "string") return JSON.stringify(attrs);
+  if (Array.isArray(attrs)) return `[${attrs.map(attrsKey).join()}]`;
+  if (typeof attrs !== "object" || attrs === null) return String(attrs);
+  let text = "";
+  for (const [name, value] of Object.entries(attrs)) text += `${name}:${attrsKey(value)},`;
+  return `{${text}}`;
 }
 
 /** The operand that a node equals, if it does nothing. */

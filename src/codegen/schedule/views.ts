@@ -58,8 +58,15 @@ export function resolveView(value: Value, index: readonly Expression[]): ViewRea
 }
 
 /** The values that a chain of movement ops reads. */
-export function basesOf(value: Value): Value[] {
-  const node = typed(value.node);
+export function basesOf(value: Value): readonly Value[] {
+  let base = value;
+  while (isView(base.node)) base = base.node.inputs[0];
+  return base.node.op === "concat" ? base.node.inputs.flatMap(basesOf) : [base];
+}
+
+/** Whether a node shows one value at other indices. */
+function isView(original: Node): boolean {
+  const node = typed(original);
   switch (node.op) {
     case "reshape":
     case "permute":
@@ -68,10 +75,9 @@ export function basesOf(value: Value): Value[] {
     case "flip":
     case "unfold":
     case "pad":
-    case "concat":
-      return node.inputs.flatMap(basesOf);
+      return true;
     default:
-      return [value];
+      return false;
   }
 }
 
