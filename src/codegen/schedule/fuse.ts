@@ -5,9 +5,8 @@ import { build } from "../../ops/build.ts";
 import { definitionOf, typed } from "../../ops/table.ts";
 import { attentionTemplate, isAttention, isTooCostlyInside } from "./attention.ts";
 import { Depths } from "./depths.ts";
+import { GroupList } from "./groupList.ts";
 import {
-  type Coordinates,
-  coordinatesOf,
   endsWithKernel,
   type Fusion,
   fitsProducts,
@@ -26,9 +25,6 @@ import { type Pairing, pairReductions, productsFirst } from "./products.ts";
 import { type Hops, lastingValues, recomputedFrom } from "./recompute.ts";
 import { type Placing, Relations } from "./relations.ts";
 import { basesOf, behindReshapes, inPlaceInputs } from "./views.ts";
-
-/** How many recent groups are tried for merging with what reads the same data. */
-const mergeWindow = 12;
 
 /**
  * Partitions a graph of primitives into kernels. Nodes are visited inputs first. Reductions, scans, sorts, products and
@@ -56,11 +52,10 @@ type Boundary = Pick<Placing, "isInput" | "waits">;
 
 class Fuser {
   readonly #isInput: (value: Value) => boolean;
-  readonly #groups: Group[] = [];
+  readonly #groups = new GroupList();
   readonly #home = new Map<Value, Group>();
   readonly #owner = new Map<Value, Group>();
   readonly #relations: Relations;
-  readonly #coordinates = new Map<Group, Coordinates>();
   /** Values that will lie in memory in any case: what the program returns or writes. */
   readonly #promised = new Set<Value>();
   readonly #depths = new Depths();
@@ -68,7 +63,6 @@ class Fuser {
   readonly #expected: ReadonlySet<Value>;
   readonly #pairing: Pairing;
   readonly #hops: Hops = new Map();
-  #nextId = 0;
 
   constructor({ isInput, waits }: Boundary, pairing: Pairing, expected: ReadonlySet<Value>) {
     this.#isInput = isInput;
@@ -81,7 +75,7 @@ class Fuser {
     for (const root of roots) this.#promised.add(behindReshapes(root));
     for (const node of order) this.#place(node);
     const rootStorage = new Map(roots.map((root) => [root, this.#storeRoot(root)]));
-    return { groups: this.#groups, homeOf: this.#home, ownerOf: this.#owner, rootStorage };
+    return { groups: this.#groups.all, homeOf: this.#home, ownerOf: this.#owner, rootStorage };
   }
 
   #place(original: Node): void {
@@ -129,7 +123,7 @@ class Fuser {
     if (endsWithKernel(group.template))
       return "follows a scatter, a sort or gradients of attention, which end only with the kernel";
     if (this.#relations.waitsFor(node, group)) return "is computed again later";
-    const coordinates = this.#coordinatesOf(group);
+    const coordinates = this.#groups.coordinatesOf(group);
     const { shape } = node.outputs[0];
     const place = placeOf(shape, coordinates);
     if (place === undefined) return "another iteration space";
@@ -194,15 +188,15 @@ class Fuser {
       for (const value of other.inlined) first.inlined.add(value);
       for (const reason of other.stopped) first.stopped.add(reason);
       this.#relations.absorb(first, other);
-      this.#groups.splice(this.#groups.indexOf(other), 1);
+      this.#groups.remove(other);
       homes.delete(other);
     }
   }
 
   #canUnite(node: Node, a: Group, b: Group): boolean {
-    if (!sameProducts(a, b) || !this.#isRecent(a) || this.#relations.areOrdered(a, b)) return false;
+    if (!sameProducts(a, b) || !this.#groups.isRecent(a) || this.#relations.areOrdered(a, b)) return false;
     if (this.#relations.waitsFor(node, a) || this.#relations.waitsFor(node, b)) return false;
-    const coordinates = this.#coordinatesOf(a);
+    const coordinates = this.#groups.coordinatesOf(a);
     const { shape } = node.outputs[0];
     return node.inputs.every((input) =>
       basesOf(input).every((base) => {
@@ -229,7 +223,7 @@ class Fuser {
           !this.#relations.waitsFor(node, candidate) &&
           node.inputs.every((input) => this.#canReduceIn(input, candidate)),
       ) ??
-      this.#newGroup(template);
+      this.#groups.add(template);
     // What feeds it is computed in its loops too, once, if nobody else does: several passes may read it.
     for (const input of node.inputs) {
       this.#externalise(input, group);
@@ -244,20 +238,12 @@ class Fuser {
 
   /** Recent groups and those that compute an operand, youngest first: all that may take in what reads the operands. */
   #groupsNear(operands: readonly Value[]): Group[] {
-    const near = new Set(this.#recentGroups());
+    const near = new Set(this.#groups.recent());
     for (const base of operands.flatMap(basesOf)) {
       const home = this.#home.get(base);
       if (home) near.add(home);
     }
     return [...near].sort((a, b) => b.id - a.id);
-  }
-
-  /** Youngest first. */
-  #recentGroups(): Group[] {
-    const recent: Group[] = [];
-    for (let at = this.#groups.length - 1; at >= 0 && this.#isRecent(this.#groups[at]); at--)
-      recent.push(this.#groups[at]);
-    return recent;
   }
 
   /** The group of a product that multiplies what the reduction reads. */
@@ -273,10 +259,10 @@ class Fuser {
 
   /** Whether a reduction or scan of `input` can share the group's loops: it reads what is there, or the same data. */
   #canReduceIn(input: Value, group: Group): boolean {
-    const coordinates = this.#coordinatesOf(group);
+    const coordinates = this.#groups.coordinatesOf(group);
     const bases = basesOf(input);
     const atHome = bases.some((base) => this.#home.get(base) === group);
-    if (!atHome && !this.#isRecent(group)) return false;
+    if (!atHome && !this.#groups.isRecent(group)) return false;
     if (atHome && group.template.kind === "reduce") return false;
     if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
     if (atHome && bases.some((base) => this.#depths.isDeep(base))) return false;
@@ -297,7 +283,7 @@ class Fuser {
     return (
       numel(base.shape) === numel(input.shape) &&
       base.node.outputs.length === 1 &&
-      readsInPlace(input.shape, input, this.#coordinatesOf(group))
+      readsInPlace(input.shape, input, this.#groups.coordinatesOf(group))
     );
   }
 
@@ -306,12 +292,14 @@ class Fuser {
     for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
     const beside = this.#pairing.sideOf.get(node);
     const group =
-      this.#recentGroups().find(
-        (candidate) =>
-          fitsProducts(product, beside, candidate) &&
-          !this.#relations.waitsFor(node, candidate) &&
-          !node.inputs.some((input) => this.#relations.isBehind(input, candidate)),
-      ) ?? this.#newGroup({ kind: "contract", shape: product.shape, beside });
+      this.#groups
+        .recent()
+        .find(
+          (candidate) =>
+            fitsProducts(product, beside, candidate) &&
+            !this.#relations.waitsFor(node, candidate) &&
+            !node.inputs.some((input) => this.#relations.isBehind(input, candidate)),
+        ) ?? this.#groups.add({ kind: "contract", shape: product.shape, beside });
     this.#relations.compute(group, node);
     this.#home.set(product, group);
     group.members.add(product);
@@ -323,7 +311,7 @@ class Fuser {
       if (isTooCostlyInside(base, template, this.#relations)) this.#requireMemory(base);
       else this.#externalise(base);
     }
-    const group = this.#newGroup(template);
+    const group = this.#groups.add(template);
     this.#relations.compute(group, node);
     for (const output of node.outputs) {
       this.#home.set(output, group);
@@ -361,7 +349,7 @@ class Fuser {
    * undefined if it should be stored itself.
    */
   #recomputable(value: Value, home: Group): Value[] | undefined {
-    const coordinates = this.#coordinatesOf(home);
+    const coordinates = this.#groups.coordinatesOf(home);
     const isNarrow = (part: Value): boolean =>
       numel(part.shape) < numel(coordinates.wideShape) &&
       placeOf(part.shape, coordinates)?.width === "narrow";
@@ -397,7 +385,8 @@ class Fuser {
       numel(group.template.shape) === numel(value.shape) &&
       this.#sharesReads(value, group) &&
       !this.#relations.isBehind(value, group);
-    const group = home ?? this.#recentGroups().find(fits) ?? this.#newGroup({ kind: "map", shape: value.shape });
+    const group =
+      home ?? this.#groups.recent().find(fits) ?? this.#groups.add({ kind: "map", shape: value.shape });
     this.#relations.depend(group, value);
     this.#hold(group, value);
     this.#store(value);
@@ -425,37 +414,11 @@ class Fuser {
 
   /** Whether the group already reads a large value that computing `value` reads too. */
   #sharesReads(value: Value, group: Group): boolean {
-    const elements = numel(this.#coordinatesOf(group).wideShape);
+    const elements = numel(this.#groups.coordinatesOf(group).wideShape);
     const large = (read: Value): boolean => numel(read.shape) >= elements;
     const mine = new Set([...this.#relations.readsOf([value])].filter(large));
     if (mine.size === 0) return false;
     const inputs = [...group.members].flatMap(({ node }) => node.inputs);
     return [...this.#relations.readsOf(inputs)].some((read) => mine.has(read));
-  }
-
-  #isRecent(group: Group): boolean {
-    return this.#nextId - group.id <= mergeWindow;
-  }
-
-  #newGroup(template: Template): Group {
-    const group: Group = {
-      id: this.#nextId++,
-      template,
-      stores: new Set(),
-      members: new Set(),
-      inlined: new Set(),
-      stopped: new Set(),
-    };
-    this.#groups.push(group);
-    return group;
-  }
-
-  #coordinatesOf(group: Group): Coordinates {
-    let coordinates = this.#coordinates.get(group);
-    if (coordinates === undefined) {
-      coordinates = coordinatesOf(group.template);
-      this.#coordinates.set(group, coordinates);
-    }
-    return coordinates;
   }
 }

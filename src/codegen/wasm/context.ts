@@ -4,6 +4,7 @@ import { add, type Expression, variable } from "../index/expression.ts";
 import type { Buffer, Kernel, LocalArray, Register, Scalar, Statement } from "../kernel/ir.ts";
 import { FunctionBuilder } from "./functionBuilder.ts";
 import { type IndexFacts, IndexTable, laneName, type Replacement } from "./indexTable.ts";
+import { Numbering } from "./numbering.ts";
 import { laneCount } from "./vectorOps.ts";
 
 /** A value in a wasm local. */
@@ -63,7 +64,8 @@ export class KernelContext {
   environment: Environment = environment("none", new Map());
   /** How often a buffer or array was changed so far: values read from it are the same within one version. */
   readonly #versions = new Map<Buffer | LocalArray, number>();
-  readonly #indices = new IndexTable();
+  readonly numbering = new Numbering();
+  readonly #indices = new IndexTable(this.numbering);
 
   /** The arrays to keep four elements in each local. */
   readonly vectorArrays: ReadonlySet<LocalArray>;
@@ -74,11 +76,6 @@ export class KernelContext {
     this.relaxedSimd = relaxedSimd;
     this.buffers = new Map(kernel.buffers.map((buffer, at) => [buffer, at]));
     this.stored = changedBy(kernel.body);
-  }
-
-  /** A number for a text; equal texts have equal numbers. */
-  keyOf(text: string): number {
-    return this.#indices.numberOf(text);
   }
 
   factsOf(expression: Expression): IndexFacts {

@@ -1,4 +1,5 @@
 import { InternalError } from "../../graph/errors.ts";
+import type { Expression } from "../index/expression.ts";
 import type { Scalar } from "../kernel/ir.ts";
 import { argsOf } from "../kernel/scalars.ts";
 import type { Binding, Description, KernelContext } from "./context.ts";
@@ -24,61 +25,87 @@ export function bindingOf(context: KernelContext, scalar: Extract<Scalar, { kind
 }
 
 function compute(context: KernelContext, scalar: Scalar): Description {
-  const { builder, environment } = context;
-  const { type } = scalar;
+  const { builder, environment, numbering } = context;
+  const head = headOf(context, scalar);
   switch (scalar.kind) {
     case "constant": {
-      const text = Object.is(scalar.value, -0) ? "-0" : String(scalar.value);
-      return { key: context.keyOf(`${type} ${text}`), depth: 0, uniform: true };
+      const value = Object.is(scalar.value, -0) ? numbering.text("-0") : numbering.integer(scalar.value);
+      return { key: numbering.pair(head, value), depth: 0, uniform: true };
     }
     case "register": {
       const { local, vector, depth } = bindingOf(context, scalar);
-      const lane = vector ? `.${environment.lane}` : "";
+      const key = numbering.pair(head, numbering.integer(local));
       const uniform = !(vector && environment.lane === "all");
-      return { key: context.keyOf(`${type} register ${local}${lane}`), depth, uniform };
+      return {
+        key: vector ? numbering.pair(key, numbering.text(`lane ${environment.lane}`)) : key,
+        depth,
+        uniform,
+      };
     }
     case "local": {
       const index = context.resolve(scalar.index);
-      const version = context.versionOf(scalar.array);
-      const key = `${type} array ${context.arrayNumber(scalar.array)} ${version} ${indexKey(context, index)}`;
-      return { key: context.keyOf(key), depth: builder.scope.depth, uniform: !context.variesByLane(index) };
+      const of = [context.arrayNumber(scalar.array), context.versionOf(scalar.array)] as const;
+      const key = elementKey(context, head, of, index);
+      return { key, depth: builder.scope.depth, uniform: !context.variesByLane(index) };
     }
     case "load": {
       const index = context.resolve(scalar.index);
       const { buffer } = scalar;
-      const version = context.versionOf(buffer);
-      const key = `${type} load ${context.bufferNumber(buffer)} ${version} ${indexKey(context, index)}`;
+      const of = [context.bufferNumber(buffer), context.versionOf(buffer)] as const;
+      const key = elementKey(context, head, of, index);
       const depth = context.stored.has(buffer) ? builder.scope.depth : depthOf(context, index);
-      return { key: context.keyOf(key), depth, uniform: !context.variesByLane(index) };
+      return { key, depth, uniform: !context.variesByLane(index) };
     }
     case "index": {
       const index = context.resolve(scalar.expression);
-      const key = context.keyOf(`${type} index ${indexKey(context, index)}`);
+      const key = numbering.pair(head, indexKey(context, index));
       return { key, depth: depthOf(context, index), uniform: !context.variesByLane(index) };
     }
     default:
-      return combine(context, scalar);
+      return combine(context, scalar, head);
   }
 }
 
+/** A number for what a scalar does, apart from its operands. */
+function headOf({ numbering }: KernelContext, scalar: Scalar): number {
+  return numbering.pair(
+    numbering.text("op" in scalar ? scalar.op : scalar.kind),
+    numbering.text(scalar.type),
+  );
+}
+
+function elementKey(
+  context: KernelContext,
+  head: number,
+  [memory, version]: readonly [number, number],
+  index: Expression,
+): number {
+  const { numbering } = context;
+  const place = numbering.pair(numbering.integer(memory), numbering.integer(version));
+  return numbering.pair(numbering.pair(head, place), indexKey(context, index));
+}
+
 /** From the operands' descriptions. */
-function combine(context: KernelContext, scalar: Scalar): Description {
+function combine(context: KernelContext, scalar: Scalar, head: number): Description {
+  const { numbering } = context;
   let depth = 0;
   let uniform = true;
-  let name = `${scalar.type} ${scalar.kind} ${"op" in scalar ? scalar.op : ""}`;
+  let key = head;
   for (const arg of argsOf(scalar)) {
     const described = describe(context, arg);
     depth = Math.max(depth, described.depth);
     uniform &&= described.uniform;
-    name += ` ${described.key}`;
+    key = numbering.pair(key, described.key);
   }
   if (scalar.kind === "guard") {
     const condition = context.resolveCondition(scalar.condition);
     const sides = sidesOf(condition);
     depth = Math.max(depth, depthOf(context, ...sides));
     uniform &&= !context.variesByLane(...sides);
-    const otherwise = Object.is(scalar.otherwise, -0) ? "-0" : scalar.otherwise;
-    name += ` ${otherwise} ${conditionKey(context, condition)}`;
+    const otherwise = Object.is(scalar.otherwise, -0)
+      ? numbering.text("-0")
+      : numbering.integer(scalar.otherwise);
+    key = numbering.pair(numbering.pair(key, otherwise), conditionKey(context, condition));
   }
-  return { key: context.keyOf(name), depth, uniform };
+  return { key, depth, uniform };
 }

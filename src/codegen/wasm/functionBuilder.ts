@@ -8,6 +8,9 @@ import {
 } from "./instructions.ts";
 import { removeUselessLocals } from "./peephole.ts";
 
+/** What a value is known by: a number of the kernel's numbering, or a text for what the builder itself adds. */
+export type ValueKey = number | string;
+
 export interface Local {
   readonly type: ValueType;
   readonly name: string;
@@ -30,7 +33,7 @@ export interface Scope {
   /** Runs at the end of each iteration of a loop. */
   readonly latch: Instruction[];
   /** The locals that hold values computed in this scope, by the values' keys. */
-  readonly values: Map<string, number>;
+  readonly values: Map<ValueKey, number>;
 }
 
 export interface FinishedFunction {
@@ -94,7 +97,7 @@ export class FunctionBuilder {
    * Leaves a value on the stack. The first time `produce` computes it, in the scope at `depth` (it must depend on
    * nothing deeper); while that scope lasts, the same key finds it again.
    */
-  cached(key: string, depth: number, type: ValueType, name: string, produce: () => void): void {
+  cached(key: ValueKey, depth: number, type: ValueType, name: string, produce: () => void): void {
     const known = this.find(key);
     if (known !== undefined) {
       this.emit("local.get", known);
@@ -115,7 +118,7 @@ export class FunctionBuilder {
   }
 
   /** The local that holds a value. */
-  find(key: string): number | undefined {
+  find(key: ValueKey): number | undefined {
     for (let scope: Scope | undefined = this.scope; scope !== undefined; scope = scope.parent) {
       const local = scope.values.get(key);
       if (local !== undefined) return local;
@@ -144,7 +147,7 @@ export class FunctionBuilder {
    * Leaves on the stack a local that `start` initialises before the loop at `depth` and that grows by `step` with
    * each of its iterations.
    */
-  induction(key: string, depth: number, name: string, start: () => void, step: number): void {
+  induction(key: ValueKey, depth: number, name: string, start: () => void, step: number): void {
     let local = this.find(key);
     if (local === undefined) {
       const loop = this.ancestor(depth);

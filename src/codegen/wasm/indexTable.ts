@@ -8,12 +8,12 @@ import {
   coefficientOf,
   constant,
   type Expression,
-  format,
   opaquesOf,
   substitute,
   subtract,
   variablesOf,
 } from "../index/expression.ts";
+import type { Numbering } from "./numbering.ts";
 
 /** The name of the variable that counts the lanes of a vector loop's current four iterations. */
 export const laneName = "#lane";
@@ -45,7 +45,7 @@ interface OffsetIndex {
 
 /** Facts about the index expressions and conditions of one kernel, and their forms at each place, each found once. */
 export class IndexTable {
-  readonly #numbers = new Map<string, number>();
+  readonly #numbering: Numbering;
   readonly #facts = new Map<Expression, IndexFacts>();
   readonly #conditionNumbers = new Map<Condition, number>();
   readonly #conditionVariables = new Map<Condition, readonly string[]>();
@@ -54,14 +54,8 @@ export class IndexTable {
   readonly #atLane = new Map<Expression, Expression[]>();
   readonly #fromLeast = new Map<Expression, OffsetIndex>();
 
-  /** A number for a text; equal texts have equal numbers. */
-  numberOf(text: string): number {
-    let number = this.#numbers.get(text);
-    if (number === undefined) {
-      number = this.#numbers.size;
-      this.#numbers.set(text, number);
-    }
-    return number;
+  constructor(numbering: Numbering) {
+    this.#numbering = numbering;
   }
 
   factsOf(expression: Expression): IndexFacts {
@@ -70,7 +64,7 @@ export class IndexTable {
       const names = [...variablesOf(expression).keys()];
       const hasLane = names.includes(laneName);
       facts = {
-        number: this.numberOf(`expression ${format(expression)}`),
+        number: this.#numbering.expression(expression),
         variables: hasLane ? names.filter((name) => name !== laneName) : names,
         opaques: [...opaquesOf(expression).keys()],
         hasLane,
@@ -85,7 +79,7 @@ export class IndexTable {
   conditionNumber(condition: Condition): number {
     let number = this.#conditionNumbers.get(condition);
     if (number === undefined) {
-      number = this.numberOf(`condition ${formatCondition(condition)}`);
+      number = this.#numbering.text(formatCondition(condition));
       this.#conditionNumbers.set(condition, number);
     }
     return number;

@@ -26,21 +26,25 @@ export function depthOf(context: KernelContext, ...expressions: readonly Express
   return depth;
 }
 
-/** A text that is equal for equal values only: run-time indices are named by where they lie. */
-export function indexKey(context: KernelContext, expression: Expression): string {
-  return `${context.factsOf(expression).number}${opaqueKey(context, expression)}`;
+/** A number that is equal for equal values only: run-time indices are named by where they lie. */
+export function indexKey(context: KernelContext, expression: Expression): number {
+  const { number, opaques } = context.factsOf(expression);
+  return opaques.length === 0 ? number : withOpaques(context, number, opaques);
 }
 
-function opaqueKey(context: KernelContext, ...expressions: readonly Expression[]): string {
+function withOpaques(context: KernelContext, key: number, opaques: readonly number[]): number {
   const { lane } = context.environment;
-  let key = "";
-  for (const expression of expressions) {
-    for (const id of context.factsOf(expression).opaques) {
-      const { local, vector } = context.opaque(id);
-      key += ` @${id}=${local}${vector ? `.${lane}` : ""}`;
-    }
+  let text = "";
+  for (const id of opaques) {
+    const { local, vector } = context.opaque(id);
+    text += ` @${id}=${local}${vector ? `.${lane}` : ""}`;
   }
-  return key;
+  return context.numbering.pair(key, context.numbering.text(text));
+}
+
+/** The key of a value that is of the given kind and made of what has the other key. */
+function keyOf({ numbering }: KernelContext, kind: string, of: number): number {
+  return numbering.pair(numbering.text(kind), of);
 }
 
 /** Leaves the value of an expression on the stack. */
@@ -50,7 +54,7 @@ export function emitIndex(context: KernelContext, expression: Expression): void 
   else if (expression.kind === "variable") builder.emit("local.get", context.loop(expression.name).local);
   else {
     const depth = depthOf(context, expression);
-    const key = `index ${indexKey(context, expression)}`;
+    const key = keyOf(context, "index of", indexKey(context, expression));
     builder.cached(key, depth, "i32", "index", () => {
       const { inner, outer } = splitByDepth(context, expression, depth);
       const hasOuter = outer.kind !== "constant" || outer.value !== 0;
@@ -166,7 +170,8 @@ function emitAddressOf(context: KernelContext, buffer: Buffer, index: Expression
     builder.emit("local.get", parameter);
     return;
   }
-  const key = `address ${parameter} ${indexKey(context, index)}`;
+  const base = keyOf(context, "address", context.numbering.integer(parameter));
+  const key = context.numbering.pair(base, indexKey(context, index));
   const known = builder.find(key);
   if (known !== undefined) {
     builder.emit("local.get", known);
@@ -207,9 +212,11 @@ export function sidesOf(condition: Condition): Expression[] {
   return comparisonsOf(condition).flatMap(({ left, right }) => [left, right]);
 }
 
-/** A text that is equal for equal conditions only. */
-export function conditionKey(context: KernelContext, condition: Condition): string {
-  return `${context.conditionNumber(condition)}${opaqueKey(context, ...sidesOf(condition))}`;
+/** A number that is equal for equal conditions only. */
+export function conditionKey(context: KernelContext, condition: Condition): number {
+  const number = context.conditionNumber(condition);
+  const opaques = sidesOf(condition).flatMap((side) => context.factsOf(side).opaques);
+  return opaques.length === 0 ? number : withOpaques(context, number, opaques);
 }
 
 /** Leaves 1 on the stack if the condition holds, else 0. */
@@ -221,7 +228,7 @@ export function emitCondition(context: KernelContext, condition: Condition): voi
     return;
   }
   const depth = depthOf(context, ...sidesOf(condition));
-  const key = `condition ${conditionKey(context, condition)}`;
+  const key = keyOf(context, "condition", conditionKey(context, condition));
   builder.cached(key, depth, "i32", "holds", () => {
     comparisons.forEach(({ kind, left, right }, at) => {
       emitIndex(context, left);

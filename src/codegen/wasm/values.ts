@@ -50,7 +50,7 @@ export function emitScalar(context: KernelContext, scalar: Scalar): void {
       scalarCast(builder, "i32", scalar.type);
       return;
     default: {
-      const key = `scalar ${describe(context, scalar).key}`;
+      const { key } = describe(context, scalar);
       const type = valueTypeOf(scalar.type);
       builder.cached(key, depthFor(context, scalar), type, nameOf(scalar), () =>
         produceScalar(context, scalar),
@@ -145,13 +145,19 @@ export function emitVector(context: KernelContext, scalar: Scalar): void {
     return;
   }
   const inBranch = scalar.kind === "register" || scalar.kind === "index" ? depth : depthFor(context, scalar);
-  builder.cached(`vector ${key}`, inBranch, "v128", nameOf(scalar), () => {
-    if (scalar.kind === "load") produceLoad(context, scalar);
-    else if (uniform) {
-      emitScalar(context, scalar);
-      splat(builder, scalar.type);
-    } else produceVector(context, scalar);
-  });
+  builder.cached(
+    context.numbering.pair(context.numbering.text("vector"), key),
+    inBranch,
+    "v128",
+    nameOf(scalar),
+    () => {
+      if (scalar.kind === "load") produceLoad(context, scalar);
+      else if (uniform) {
+        emitScalar(context, scalar);
+        splat(builder, scalar.type);
+      } else produceVector(context, scalar);
+    },
+  );
 }
 
 function produceVector(context: KernelContext, scalar: Scalar): void {
