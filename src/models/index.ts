@@ -45,6 +45,14 @@ export {
   studentOf,
 } from "./distillation.ts";
 export {
+  DynamicConvolution,
+  DynamicConvolutionConfig,
+  DynamicConvolutionForMaskedLM,
+  DynamicConvolutionModel,
+  type DynamicConvolutionOptions,
+  dynamicConvolutionCheckpoint,
+} from "./dynamicConvolution.ts";
+export {
   ElectraConfig,
   ElectraForCausalLM,
   ElectraForMaskedLM,

@@ -7,6 +7,7 @@ import * as bert from "./bert.ts";
 import { BertConfig } from "./bertConfig.ts";
 import type { CheckpointRules } from "./checkpoint.ts";
 import * as distilbert from "./distilbert.ts";
+import * as dynamicConvolution from "./dynamicConvolution.ts";
 import * as electra from "./electra.ts";
 import type { GenerateOptions } from "./generate.ts";
 import * as roberta from "./roberta.ts";
@@ -153,6 +154,15 @@ export const modelClasses: readonly ModelClass[] = [
       SynthesizerModel: synthesizer.SynthesizerModel,
       SynthesizerForMaskedLM: synthesizer.SynthesizerForMaskedLM,
       SynthesizerLMHeadModel: synthesizer.SynthesizerLMHeadModel,
+    },
+  }),
+  ...classesOf({
+    modelType: "dynamic_convolution",
+    config: dynamicConvolution.DynamicConvolutionConfig,
+    rules: dynamicConvolution.dynamicConvolutionCheckpoint,
+    classes: {
+      DynamicConvolutionModel: dynamicConvolution.DynamicConvolutionModel,
+      DynamicConvolutionForMaskedLM: dynamicConvolution.DynamicConvolutionForMaskedLM,
     },
   }),
   ...classesOf({
