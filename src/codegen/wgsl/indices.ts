@@ -69,7 +69,7 @@ function atomText(atom: Atom, nameOf: NameOf): string {
   }
 }
 
-/** A condition as WGSL of type bool. */
+/** A condition as WGSL of type bool; all of it is evaluated, without a branch. */
 export function conditionText(condition: Condition, nameOf: NameOf): string {
   switch (condition.kind) {
     case "always":
@@ -77,7 +77,7 @@ export function conditionText(condition: Condition, nameOf: NameOf): string {
     case "never":
       return "false";
     case "and":
-      return condition.conditions.map((one) => conditionText(one, nameOf)).join(" && ");
+      return condition.conditions.map((one) => conditionText(one, nameOf)).join(" & ");
     case "less":
     case "equal": {
       const sides = [condition.left, condition.right];

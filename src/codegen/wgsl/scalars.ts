@@ -1,4 +1,5 @@
 import type { Scalar, ScalarType, UnaryScalarOp } from "../kernel/ir.ts";
+import { argsOf } from "../kernel/scalars.ts";
 import type { Writer } from "./writer.ts";
 import { identifier } from "./writer.ts";
 
@@ -27,7 +28,7 @@ function plainText(writer: Writer, scalar: Scalar): string {
       return writer.arrayElement(scalar.array, scalar.index);
     case "load": {
       const { at, stored } = writer.elements(scalar.buffer);
-      return fromStored(at(writer.index(scalar.index)), stored, scalar.type);
+      return fromStored(at(writer.loadIndex(scalar.index)), stored, scalar.type);
     }
     case "index":
       return `${scalar.type}(${writer.index(scalar.expression)})`;
@@ -52,18 +53,40 @@ function plainText(writer: Writer, scalar: Scalar): string {
   }
 }
 
-/** What is loaded under a guard is loaded in a branch of its own. */
+/** Above this many operations, what stands under a guard is computed in a branch. */
+const mostSelected = 32;
+
+/**
+ * Where the condition does not hold, loads are of element 0 and their result is not taken: no branch, of which a hundred in
+ * a loop (a concatenation of so many) take compilers that follow every path for ever. What is long has a branch.
+ */
 function guardText(writer: Writer, scalar: Of<"guard">): string {
   const condition = writer.resolveCondition(scalar.condition);
-  if (condition.kind === "always") return scalarText(writer, scalar.args[0]);
+  const [guarded] = scalar.args;
+  if (condition.kind === "always") return scalarText(writer, guarded);
   const otherwise = constantText(writer, scalar.type, scalar.otherwise);
   if (condition.kind === "never") return otherwise;
   const name = writer.temporary();
-  writer.line(`var ${name}: ${scalar.type} = ${otherwise};`);
-  writer.block(`if ${writer.condition(condition)}`, () => {
-    writer.line(`${name} = ${scalarText(writer, scalar.args[0])};`);
-  });
-  return name;
+  if (!isShort(guarded)) {
+    writer.line(`var ${name}: ${scalar.type} = ${otherwise};`);
+    writer.block(`if ${writer.condition(condition)}`, () => {
+      writer.line(`${name} = ${scalarText(writer, guarded)};`);
+    });
+    return name;
+  }
+  writer.line(`let ${name} = ${writer.condition(condition)};`);
+  const text = writer.where(name, () => scalarText(writer, guarded));
+  return `select(${otherwise}, ${text}, ${name})`;
+}
+
+function isShort(scalar: Scalar): boolean {
+  const seen = new Set<Scalar>();
+  const visit = (of: Scalar): boolean => {
+    if (seen.has(of)) return true;
+    seen.add(of);
+    return seen.size <= mostSelected && argsOf(of).every(visit);
+  };
+  return visit(scalar);
 }
 
 /** A literal; what has none (infinities, NaN, -0, subnormal numbers) goes through its bits. */
@@ -194,9 +217,9 @@ function binaryText(writer: Writer, { op, args: [left, right] }: Of<"binary">): 
     case "ge":
       return infix(">=");
     case "logicalAnd":
-      return infix("&&");
+      return infix("&");
     case "logicalOr":
-      return infix("||");
+      return infix("|");
     case "bitwiseAnd":
       return infix("&");
     case "bitwiseOr":

@@ -20,6 +20,8 @@ export class Writer {
   readonly #elements: ReadonlyMap<Buffer, Elements>;
   readonly #opaques = new Map<number, string>();
   #replacements: ReadonlyMap<string, Expression> = new Map();
+  /** What must hold for loads to be in range: the names of the conditions around. */
+  #guards: readonly string[] = [];
   #indent = "  ";
   #temporaries = 0;
 
@@ -74,6 +76,22 @@ export class Writer {
 
   index(expression: Expression): string {
     return indexText(this.resolve(expression), (leaf) => this.#nameOf(leaf));
+  }
+
+  /** The index of a load, which is 0 where what guards it does not hold. */
+  loadIndex(expression: Expression): string {
+    const text = this.index(expression);
+    if (this.#guards.length === 0 || /^\d+$/.test(text)) return text;
+    return `select(0, ${text}, ${this.#guards.join(" & ")})`;
+  }
+
+  /** Writes what `write` writes for places where a condition of this name holds. */
+  where<T>(name: string, write: () => T): T {
+    const before = this.#guards;
+    this.#guards = [...before, name];
+    const result = write();
+    this.#guards = before;
+    return result;
   }
 
   /** Of a condition that is resolved already. */

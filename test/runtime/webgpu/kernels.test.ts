@@ -5,6 +5,7 @@ import * as b from "../../../src/ops/builders.ts";
 import type { Device } from "../../../src/runtime/device.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
 import type { WebGpuDevice } from "../../../src/runtime/webgpu/node/index.ts";
+import { programOf } from "../../../src/testing/evaluate.ts";
 import { assertClose, evaluateOn } from "../../../src/testing/index.ts";
 import { openGpu } from "./gpu.ts";
 import { InterpretedDevice } from "./interpreted.ts";
@@ -99,6 +100,14 @@ describe.each(devices)("workgroups on %s agree with the reference device", (_, o
     const rows = b.gather(table, 0, index);
     await agree([b.scatterAdd(table, 0, index, b.mul(rows, rows))]);
   });
+});
+
+it("a hundred concatenated parts in a loop compile without a branch for each", async () => {
+  const parts = Array.from({ length: 100 }, (_, i) => b.constant([1], "f32", Float32Array.of(i)));
+  const sum = b.sum(b.concat(parts, 0), [0]);
+  const { kernels } = device.prepare(programOf([sum]).program);
+  expect(kernels.at(-1)?.source).toContain("for (var");
+  expect(await evaluateOn(device, [sum])).toEqual([Float32Array.of(4950)]);
 });
 
 describe("numbers", () => {
