@@ -95,9 +95,14 @@ export class Handle {
     return this;
   }
 
-  /** As PyTorch prints it, once read. */
+  /** As PyTorch prints it, once read; a dtype, device or gradient that is not the usual stands behind the numbers. */
   async format(): Promise<string> {
-    return formatTensor(await this.data(), this.shape, this.dtype);
+    const { value, device } = this;
+    const made = value.node.inputs.some((input) => input.requiresGrad);
+    return formatTensor(await this.data(), this.shape, this.dtype, {
+      ...(device !== currentEngine().defaultDevice && { device: device.name }),
+      ...(value.requiresGrad && (made ? { gradFn: value.node.op } : { requiresGrad: true })),
+    });
   }
 
   toString(): string {

@@ -91,4 +91,8 @@ export class Parameter extends Buffer {
   override zeroGrad(): void {
     currentEngine().clearGradient(this.cell);
   }
+
+  override async format(): Promise<string> {
+    return `Parameter containing:\n${await super.format()}`;
+  }
 }
