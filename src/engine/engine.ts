@@ -29,6 +29,8 @@ export class Engine {
   warn: (message: string) => void = (message) => console.warn(message);
   /** The call being compiled, if any. */
   trace: Trace | undefined;
+  /** The hooks that modules have now: a compiled function is traced again where there are others. */
+  readonly moduleHooks = new Set<object>();
   readonly generator: Generator;
   readonly runner = new Runner();
   readonly #makeDevice: () => Device;
@@ -312,6 +314,11 @@ export class Engine {
     const known = this.runner.known(value);
     if (known === undefined || known.cell) throw new InternalError(`${nameOf(value)} was not captured`);
     return known.storage;
+  }
+
+  /** Whether all that a value is made of is known here: results and random numbers of another engine are not. */
+  canCompute(value: Value): boolean {
+    return this.runner.canCompute(value);
   }
 
   isKnown(value: Value): boolean {

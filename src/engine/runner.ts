@@ -89,6 +89,17 @@ export class Runner {
     for (const node of topologicalOrder(values, (value) => this.isKnown(value))) checkLeaf(node);
   }
 
+  /** Whether no leaf below a value, or below the first content of a cell, is another runner's. */
+  canCompute(value: Value): boolean {
+    return topologicalOrder([value], (inner) => this.#realised.has(inner)).every((leaf) => {
+      const node = typed(leaf);
+      if (node.op !== "source") return true;
+      const { source } = node.attrs;
+      if (source instanceof Cell) return source.initial === undefined || this.canCompute(source.initial);
+      return source.kind === "argument" || this.#scalars.has(node.outputs[0]);
+    });
+  }
+
   /** Whether the values can be computed, or are: no cell that they need has been assigned since. */
   isFresh(values: readonly Value[]): boolean {
     const order = topologicalOrder(values, (value) => this.isKnown(value));

@@ -24,6 +24,7 @@ export { Dropout } from "./dropout.ts";
 export { Embedding, type EmbeddingOptions } from "./embedding.ts";
 export * as functional from "./functional/index.ts";
 export { GatedFeedForward, type GatedFeedForwardOptions, PReLU } from "./gatedFeedForward.ts";
+export type { ForwardHook, ForwardPreHook, HookHandle } from "./hooks.ts";
 export * as init from "./init.ts";
 export { LayerNorm, type LayerNormOptions } from "./layerNorm.ts";
 export { Linear, type LinearOptions } from "./linear.ts";

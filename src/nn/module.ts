@@ -1,9 +1,11 @@
 import { currentEngine } from "../engine/current.ts";
-import { ArgumentError, DeviceError } from "../graph/errors.ts";
+import { ArgumentError } from "../graph/errors.ts";
+import type { Value } from "../graph/node.ts";
 import type { Device } from "../runtime/device.ts";
 import { Buffer, Parameter } from "../tensor/parameter.ts";
 import { checkDType, Tensor } from "../tensor/tensor.ts";
-import { misfit, overwrite, type StateEntry, snapshot, throwMismatch } from "./state.ts";
+import { type ForwardHook, ForwardHooks, type ForwardPreHook, type HookHandle } from "./hooks.ts";
+import { content, contentNow, misfit, overwrite, type StateEntry, snapshot, throwMismatch } from "./state.ts";
 
 /** A parameter or buffer and where it is. */
 interface Entry {
@@ -29,6 +31,7 @@ function contentsOf(
  */
 export abstract class Module {
   #training = true;
+  readonly #hooks = new ForwardHooks();
 
   /**
    * Names that differ from the fields', by field or dotted path of fields: `{ norm: "LayerNorm", "attention.query":
@@ -55,6 +58,22 @@ export abstract class Module {
   /** The same as `train(false)`. */
   eval(): this {
     return this.train(false);
+  }
+
+  /**
+   * Calls `hook` with the module, its inputs and its output whenever `forward` has run; what it returns, unless undefined,
+   * takes the output's place. Hooks run in the order in which they came, in a compiled function while it is traced: a
+   * tensor seen there can be returned from the function, but not be read. `withGradientHook` is the same for gradients.
+   */
+  registerForwardHook<Inputs extends readonly unknown[], Output>(
+    hook: ForwardHook<Inputs, Output>,
+  ): HookHandle {
+    return this.#hooks.addAfter(this, hook);
+  }
+
+  /** The same before `forward` runs: what `hook` returns, unless undefined, takes the place of the inputs. */
+  registerForwardPreHook<Inputs extends readonly unknown[]>(hook: ForwardPreHook<Inputs>): HookHandle {
+    return this.#hooks.addBefore(this, hook);
   }
 
   /** The modules in this one's own fields. */
@@ -155,27 +174,34 @@ export abstract class Module {
   }
 
   /**
-   * Moves a module whose parameters have not been computed or loaded yet. Parameters are replaced: make optimizers after.
-   * @throws DeviceError once they have content: make the module with `{ device }` and load a state dict into it.
+   * Moves the module to a device, content included; gradients stay behind. Parameters and buffers are replaced by others:
+   * make optimizers after.
+   * @throws DeviceError for content on a device that cannot be read at once, such as a GPU (see `toAsync`); DTypeError for
+   *   a dtype that the new device lacks. Nothing has changed then.
    */
   to(device: Device): this {
+    return this.#place(device, contentNow(this.#elsewhere(device)));
+  }
+
+  /** The same from any device: waits until content has been read. */
+  async toAsync(device: Device): Promise<this> {
+    return this.#place(device, await content(this.#elsewhere(device)));
+  }
+
+  /** Parameters and buffers that are not on a device yet. */
+  #elsewhere(device: Device): Buffer[] {
+    const buffers = this.#named().flatMap(([, buffer]) => (buffer.device === device ? [] : [buffer]));
+    for (const { dtype } of buffers) checkDType("to", dtype, device);
+    return buffers;
+  }
+
+  #place(device: Device, contents: ReadonlyMap<Buffer, Value>): this {
     const moved = new Map<Buffer, Buffer>();
-    for (const [name, buffer] of this.#named()) {
-      const { cell } = buffer;
-      if (cell.device === device) continue;
-      checkDType("to", cell.dtype, device);
-      if (cell.initial === undefined || cell.region !== undefined) {
-        throw new DeviceError(
-          `to: ${name} has content on ${cell.device.name} already; make the module with { device } and load its state dict, ` +
-            "or move it before its first use",
-        );
-      }
-      const options = { name: cell.name, requiresGrad: cell.requiresGrad };
-      const initial = new Tensor(cell.initial, device);
-      moved.set(
-        buffer,
-        buffer instanceof Parameter ? new Parameter(initial, options) : new Buffer(initial, options),
-      );
+    for (const [buffer, value] of contents) {
+      const { name, requiresGrad } = buffer.cell;
+      const initial = new Tensor(value, device);
+      const make = buffer instanceof Parameter ? Parameter : Buffer;
+      moved.set(buffer, new make(initial, { name, requiresGrad }));
     }
     const replace = (value: unknown): unknown => {
       if (value instanceof Buffer) return moved.get(value) ?? value;

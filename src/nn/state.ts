@@ -2,11 +2,11 @@ import type { Cell } from "../engine/cell.ts";
 import { currentEngine } from "../engine/current.ts";
 import type { Assignment } from "../engine/engine.ts";
 import { dtypeOfArray, type TypedArray } from "../graph/dtype.ts";
-import { DeviceError, ShapeError, StateDictError, TraceError } from "../graph/errors.ts";
+import { DeviceError, InternalError, ShapeError, StateDictError, TraceError } from "../graph/errors.ts";
 import type { Value } from "../graph/node.ts";
 import { formatShape, numel, type Shape, sameShape } from "../graph/shape.ts";
 import { cast, constant, detach } from "../ops/builders.ts";
-import type { Device } from "../runtime/device.ts";
+import type { Device, Region } from "../runtime/device.ts";
 import type { Buffer } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
@@ -42,6 +42,51 @@ export function snapshot(buffers: readonly Buffer[]): Tensor[] {
     const storage = engine.storageOf(device, cell.leaf());
     return new Tensor(engine.resultLeaf(cell, storage), device);
   });
+}
+
+/**
+ * The content of each as a value for any device: what it will be, for what has not been computed, else a copy on the host.
+ * @throws DeviceError where content lies on a device that takes time to read.
+ */
+export function contentNow(buffers: readonly Buffer[]): Map<Buffer, Value> {
+  for (const { cell } of buffers) {
+    if (isUntouched(cell) || cell.device.readNow) continue;
+    throw new DeviceError(
+      `to: ${cell.name} has content on ${cell.device.name}, which cannot be read at once; use \`await toAsync(device)\``,
+    );
+  }
+  return new Map(
+    buffers.map(({ cell }, i) => {
+      const data = isUntouched(cell) ? undefined : cell.device.readNow?.(regionOf(cell));
+      return [buffers[i], data ? constant([...cell.shape], cell.dtype, data) : initialOf(cell)];
+    }),
+  );
+}
+
+/** The same, once content has been read. */
+export async function content(buffers: readonly Buffer[]): Promise<Map<Buffer, Value>> {
+  const values = buffers.map(async ({ cell }): Promise<Value> => {
+    if (isUntouched(cell)) return initialOf(cell);
+    return constant([...cell.shape], cell.dtype, await cell.device.read(regionOf(cell)));
+  });
+  const read = await Promise.all(values);
+  return new Map(buffers.map((buffer, i) => [buffer, read[i]]));
+}
+
+function isUntouched(cell: Cell): boolean {
+  return cell.initial !== undefined && cell.region === undefined;
+}
+
+function initialOf(cell: Cell): Value {
+  if (cell.initial === undefined) throw new InternalError(`${cell.name} has no content`);
+  return cell.initial;
+}
+
+/** Where a cell's content lies, computed first where it was not. */
+function regionOf(cell: Cell): Region {
+  const engine = currentEngine();
+  engine.initialise([cell]);
+  return cell.ensureRegion(engine.blocks);
 }
 
 /** Why an entry cannot become the content of a buffer, or undefined. */

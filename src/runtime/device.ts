@@ -118,6 +118,8 @@ export interface Device {
   copy(source: Region, target: Region): void;
   /** A copy of the data on the host, after all runs enqueued before. */
   read(storage: Storage): Promise<TypedArray>;
+  /** The same at once; missing where reading takes time. */
+  readNow?(storage: Storage): TypedArray;
   /** @throws DTypeError for a dtype that the device lacks. */
   prepare(program: Program): Executable;
   /** The passes that planning a program goes through; missing where nothing is planned. */

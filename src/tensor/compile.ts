@@ -35,7 +35,8 @@ interface Entry extends Capture {
 /**
  * Runs `fn` once for each signature to record what it does, and replays the recorded plan from then on: forward,
  * backward and optimizer steps alike. The signature is the argument tree with shapes, dtypes, devices and requiresGrad,
- * plain arguments by value, the gradient mode, which gradients were present, and the `training` flags read. A call
+ * plain arguments by value, the gradient mode, which gradients were present, the `training` flags read, and modules'
+ * hooks. A call
  * returns at once what `fn` returns, as new tensors that never change and have no gradient history. A backward() inside
  * leaves gradients as it does outside: on parameters, and on the arguments that require them.
  *
@@ -230,7 +231,8 @@ function signatureOf(
     }
     return `#${identities.of(value)}`;
   };
-  const world = `#${identities.of(engine)}@${identities.of(engine.defaultDevice)}`;
+  const hooks = [...engine.moduleHooks].map((hook) => identities.of(hook)).join(",");
+  const world = `#${identities.of(engine)}@${identities.of(engine.defaultDevice)}h${hooks}`;
   const key = `${world} ${engine.gradEnabled ? "grad" : "noGrad"} ${args.map(describeArgument).join(",")}`;
   return { key, tensors };
 }

@@ -1,4 +1,5 @@
 import { currentEngine } from "../engine/current.ts";
+import type { Engine } from "../engine/engine.ts";
 import type { Trace } from "../engine/trace.ts";
 import type { DType, TypedArray } from "../graph/dtype.ts";
 import { ArgumentError, ShapeError, TraceError } from "../graph/errors.ts";
@@ -18,12 +19,14 @@ export class Handle {
   readonly device: Device;
   #value: Value | undefined;
   readonly #trace: Trace | undefined;
+  readonly #engine: Engine;
 
   /** Wraps a graph value; undefined where a subclass gives it. Use `tensor`, `zeros`, `randn`... to make tensors from data. */
   constructor(value: Value | undefined, device: Device) {
     this.#value = value;
     this.device = device;
-    this.#trace = currentEngine().trace;
+    this.#engine = currentEngine();
+    this.#trace = this.#engine.trace;
   }
 
   /** The graph value behind this tensor; for a parameter, the one that reads it now. */
@@ -127,6 +130,7 @@ export class Handle {
   usable(): Value {
     const engine = currentEngine();
     this.#trace?.checkOpen("operation");
+    this.#checkEngine();
     let { value } = this;
     if (engine.trace && this.#trace !== engine.trace) value = this.capture();
     return !engine.gradEnabled && value.requiresGrad ? detach(value) : value;
@@ -153,6 +157,17 @@ export class Handle {
       );
     }
     this.#trace?.checkOpen("read");
+    this.#checkEngine();
+  }
+
+  /** Another engine can use what it can compute: not what was computed before, nor random numbers. */
+  #checkEngine(): void {
+    const engine = currentEngine();
+    if (engine === this.#engine || engine.canCompute(this.value)) return;
+    throw new ArgumentError(
+      `a tensor of shape ${formatShape(this.shape)} was computed in another engine, whose results this one does not know; ` +
+        "read it there and make it anew: tensor(await t.data(), { shape: t.shape })",
+    );
   }
 
   /** Once realised, a tensor without gradients forgets how it was made. */

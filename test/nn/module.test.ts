@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { ArgumentError, DeviceError, StateDictError, TraceError } from "../../src/graph/errors.ts";
+import { ArgumentError, DTypeError, StateDictError, TraceError } from "../../src/graph/errors.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { Module } from "../../src/nn/module.ts";
+import { BatchNorm1d } from "../../src/nn/normalization.ts";
 import { Sequential } from "../../src/nn/sequential.ts";
 import { ReferenceDevice } from "../../src/runtime/reference/device.ts";
+import { WasmDevice } from "../../src/runtime/wasm/device.ts";
 import { compile } from "../../src/tensor/compile.ts";
-import { arange, full, tensor } from "../../src/tensor/create.ts";
+import { arange, full, randn, tensor } from "../../src/tensor/create.ts";
 import { Buffer, Parameter } from "../../src/tensor/parameter.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { onReferenceDevice } from "./reference.ts";
@@ -185,9 +187,36 @@ describe("to", () => {
     expect(await rows.array()).toEqual(await model.table.weight.array());
   });
 
-  it("refuses once there is content", async () => {
-    const layer = new Linear(2, 1);
+  it("takes content along, the buffers' and what training made of the parameters", async () => {
+    const norm = new BatchNorm1d(3);
+    norm.forward(randn([4, 3]));
+    norm.weight?.assign(tensor([1, 2, 3]));
+    const before = await Promise.all([...norm.stateDict().values()].map((entry) => entry.array()));
+    const device = new WasmDevice();
+    norm.to(device);
+    expect(norm.buffers().every((buffer) => buffer.device === device)).toBe(true);
+    const after = await Promise.all([...norm.stateDict().values()].map((entry) => entry.array()));
+    expect(after).toEqual(before);
+    expect((await norm.forward(randn([4, 3], { device })).array()) as number[]).toHaveLength(4);
+  });
+
+  it("refuses what cannot be read at once, and moves it in time", async () => {
+    const slow = new ReferenceDevice();
+    Object.defineProperty(slow, "readNow", { value: undefined });
+    Object.defineProperty(slow, "read", { value: async () => Float32Array.of(1, 2) });
+    const layer = new Linear(2, 1, { bias: false, device: slow });
+    layer.weight.assign(tensor([[1, 2]], { device: slow }));
+    const device = new WasmDevice();
+    expect(() => layer.to(device)).toThrow(/toAsync/);
+    expect(layer.weight.device).toBe(slow);
+    await layer.toAsync(device);
+    expect(await layer.weight.array()).toEqual([[1, 2]]);
+  });
+
+  it("moves nothing when the device lacks a dtype", async () => {
+    const layer = new Linear(2, 1, { dtype: "f64" });
     await layer.weight.data();
-    expect(() => layer.to(new ReferenceDevice())).toThrow(DeviceError);
+    expect(() => layer.to(new WasmDevice())).toThrow(DTypeError);
+    expect(layer.weight.device.name).toBe("reference");
   });
 });

@@ -72,6 +72,10 @@ export class ReferenceDevice implements Device {
   }
 
   async read(storage: Storage): Promise<TypedArray> {
+    return this.readNow(storage);
+  }
+
+  readNow(storage: Storage): TypedArray {
     return this.#view(storage).slice();
   }
 
