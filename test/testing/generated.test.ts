@@ -6,6 +6,7 @@ import * as b from "../../src/ops/builders.ts";
 import { opTable } from "../../src/ops/table.ts";
 import type { Device } from "../../src/runtime/device.ts";
 import { ReferenceDevice } from "../../src/runtime/reference/device.ts";
+import { CheckedWasmDevice } from "../../src/testing/devices/checkedWasm.ts";
 import {
   applySample,
   assertClose,
@@ -18,7 +19,6 @@ import {
   specOf,
 } from "../../src/testing/index.ts";
 import { seed } from "../runtime/agreement/tries.ts";
-import { CheckedWasmDevice } from "../runtime/wasm/checked.ts";
 
 /** `npm run test:full` draws many, `npm test` a share of them; the seed is another one each time. */
 const full = process.env.MODE === "full"; // set by vitest

@@ -1,6 +1,6 @@
 import { type Plan, type PlanOptions, planPasses, planProgram } from "../../codegen/plan.ts";
 import type { Target } from "../../codegen/target.ts";
-import { detectFeatures } from "../../codegen/wasm/features.ts";
+import { detectFeatures, type WasmFeatures } from "../../codegen/wasm/features.ts";
 import { sourceText } from "../../codegen/wasm/printer.ts";
 import { type DType, dtypeOfArray, type TypedArray } from "../../graph/dtype.ts";
 import { DeviceError } from "../../graph/errors.ts";
@@ -14,17 +14,22 @@ import { copyIn, copyOut, deviceElementBytes } from "./transfer.ts";
 
 const dtypes: readonly DType[] = ["bool", "u32", "i32", "f32"];
 
+export interface WasmOptions extends PlanOptions {
+  /** Whether fused multiply-add and its like are used where the engine has them. Default true. */
+  readonly relaxedSimd?: boolean;
+}
+
 /**
  * The device of any CPU: fused kernels as WebAssembly with SIMD, in one linear memory. Parameters lie in blocks of that
  * memory; results are host arrays, so that the memory holds nothing whose lifetime is unknown.
  */
 export class WasmDevice implements Device {
-  readonly name = "wasm";
+  readonly name: string = "wasm";
   readonly dtypes = dtypes;
   readonly counters = new Counters();
   readonly #heap = new Heap();
-  readonly #features = detectFeatures();
-  readonly #kernels = new KernelCache(this.#heap.memory, this.#features);
+  readonly #features: WasmFeatures;
+  readonly #kernels: KernelCache;
   readonly #target: Target = {
     name: "wasm",
     dtypes,
@@ -36,11 +41,14 @@ export class WasmDevice implements Device {
   /** Results of the last run that still lie in the workspace. */
   #unread: readonly WorkspaceResult[] = [];
 
-  readonly options: PlanOptions;
+  readonly options: WasmOptions;
 
   /** @throws DeviceError where WebAssembly has no SIMD. */
-  constructor(options: PlanOptions = {}) {
+  constructor(options: WasmOptions = {}) {
     this.options = options;
+    const features = detectFeatures();
+    this.#features = { ...features, relaxedSimd: features.relaxedSimd && options.relaxedSimd !== false };
+    this.#kernels = new KernelCache(this.#heap.memory, this.#features);
     if (!this.#features.simd)
       throw new DeviceError("wasm: this JavaScript engine has no WebAssembly SIMD; use the reference device");
   }
@@ -81,10 +89,14 @@ export class WasmDevice implements Device {
   }
 
   prepare(program: Program): Executable {
-    const plan = planProgram(program, this.#target, this.options);
+    const plan = this.plan(program);
     const functions = this.#kernels.load(plan.kernels);
     this.counters.prepared += 1;
     return new WasmExecutable(this, program, plan, functions);
+  }
+
+  protected plan(program: Program): Plan {
+    return planProgram(program, this.#target, this.options);
   }
 
   passesOf(program: Program): readonly PassInfo[] {

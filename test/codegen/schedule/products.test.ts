@@ -4,8 +4,8 @@ import { planProgram } from "../../../src/codegen/plan.ts";
 import { topologicalOrder, type Value } from "../../../src/graph/node.ts";
 import * as b from "../../../src/ops/builders.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { assertClose, evaluateOn } from "../../../src/testing/index.ts";
-import { CheckedWasmDevice } from "../../runtime/wasm/checked.ts";
 
 const wasm = new CheckedWasmDevice();
 const reference = new ReferenceDevice();

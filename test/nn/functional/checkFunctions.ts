@@ -4,6 +4,7 @@ import { formatShape } from "../../../src/graph/shape.ts";
 import * as b from "../../../src/ops/builders.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
 import { Tensor } from "../../../src/tensor/tensor.ts";
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import {
   errorBounds,
   evaluateOn,
@@ -14,7 +15,6 @@ import {
   gradgradcheck,
 } from "../../../src/testing/index.ts";
 import { runs, seed } from "../../runtime/agreement/tries.ts";
-import { CheckedWasmDevice } from "../../runtime/wasm/checked.ts";
 
 const wasm = new CheckedWasmDevice();
 const reference = new ReferenceDevice();

@@ -1,5 +1,5 @@
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { attentionAgrees, attentionIsOneKernel } from "../agreement/attention.ts";
-import { CheckedWasmDevice } from "./checked.ts";
 
 const wasm = new CheckedWasmDevice();
 attentionAgrees("wasm", () => wasm);

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Value } from "../../../src/graph/node.ts";
 import * as b from "../../../src/ops/builders.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { evaluateOn } from "../../../src/testing/index.ts";
-import { CheckedWasmDevice } from "./checked.ts";
 
 const wasm = new CheckedWasmDevice();
 const reference = new ReferenceDevice();

@@ -1,5 +1,5 @@
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { graphsAgree } from "../agreement/graphs.ts";
-import { CheckedWasmDevice } from "./checked.ts";
 
 const device = new CheckedWasmDevice();
 graphsAgree("wasm", () => device, 300);

@@ -1,5 +1,5 @@
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { neighboursAgree } from "../agreement/neighbours.ts";
-import { CheckedWasmDevice } from "./checked.ts";
 
 const device = new CheckedWasmDevice();
 neighboursAgree(() => device);

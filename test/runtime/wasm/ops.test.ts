@@ -1,5 +1,5 @@
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { opsAgree } from "../agreement/ops.ts";
-import { CheckedWasmDevice } from "./checked.ts";
 
 const device = new CheckedWasmDevice();
 opsAgree("wasm", () => device, 12);

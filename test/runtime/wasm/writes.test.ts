@@ -1,5 +1,5 @@
+import { CheckedWasmDevice } from "../../../src/testing/devices/checkedWasm.ts";
 import { writesAgree } from "../agreement/writes.ts";
-import { CheckedWasmDevice } from "./checked.ts";
 
 const device = new CheckedWasmDevice();
 writesAgree(() => device, 150);

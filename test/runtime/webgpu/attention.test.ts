@@ -1,8 +1,8 @@
 import { beforeAll } from "vitest";
 import type { WebGpuDevice } from "../../../src/runtime/webgpu/node/index.ts";
+import { InterpretedDevice } from "../../../src/testing/devices/interpreted.ts";
 import { attentionAgrees, attentionComputes, attentionIsOneKernel } from "../agreement/attention.ts";
 import { openGpu } from "./gpu.ts";
-import { InterpretedDevice } from "./interpreted.ts";
 
 let device: WebGpuDevice;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
+import { InterpretedDevice } from "../../../src/testing/devices/interpreted.ts";
 import { graphsAgree } from "../agreement/graphs.ts";
 import { neighboursAgree } from "../agreement/neighbours.ts";
 import { writesAgree } from "../agreement/writes.ts";
-import { InterpretedDevice } from "./interpreted.ts";
 
 const device = new InterpretedDevice();
 graphsAgree("interpreted workgroups", () => device, 60);

@@ -6,9 +6,9 @@ import type { Device } from "../../../src/runtime/device.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
 import type { WebGpuDevice } from "../../../src/runtime/webgpu/node/index.ts";
 import { programOf } from "../../../src/testing/evaluate.ts";
+import { InterpretedDevice } from "../../../src/testing/devices/interpreted.ts";
 import { assertClose, evaluateOn } from "../../../src/testing/index.ts";
 import { openGpu } from "./gpu.ts";
-import { InterpretedDevice } from "./interpreted.ts";
 
 const reference = new ReferenceDevice();
 const interpreted = new InterpretedDevice();

@@ -1,8 +1,9 @@
-import { verify } from "../../../src/codegen/kernel/verify.ts";
-import { type Plan, planProgram } from "../../../src/codegen/plan.ts";
-import type { Target } from "../../../src/codegen/target.ts";
-import type { Executable, Program, Storage } from "../../../src/runtime/device.ts";
-import { WasmDevice } from "../../../src/runtime/wasm/device.ts";
+import { verify } from "../../codegen/kernel/verify.ts";
+import { type Plan, planProgram } from "../../codegen/plan.ts";
+import type { Target } from "../../codegen/target.ts";
+import { DeviceError } from "../../graph/errors.ts";
+import type { Executable, Program, Storage } from "../../runtime/device.ts";
+import { WasmDevice, type WasmOptions } from "../../runtime/wasm/device.ts";
 
 const target: Target = {
   name: "wasm",
@@ -21,7 +22,13 @@ const margin = 1024;
  * (the workspace starts as poison in every run), and nothing is written behind the workspace.
  */
 export class CheckedWasmDevice extends WasmDevice {
+  override readonly name: string;
   #end = 0;
+
+  constructor(options: WasmOptions = {}, name = "wasm") {
+    super(options);
+    this.name = name;
+  }
 
   override workspace(bytes: number): number {
     const address = super.workspace(bytes + margin);
@@ -30,12 +37,18 @@ export class CheckedWasmDevice extends WasmDevice {
     return address;
   }
 
+  protected override plan(program: Program): Plan {
+    const plan = super.plan(program);
+    for (const { kernel } of plan.kernels) verify(kernel);
+    return plan;
+  }
+
   override prepare(program: Program): Executable {
     const inner = super.prepare(program);
-    for (const { kernel } of planProgram(program, target, this.options).kernels) verify(kernel);
     const check = (): void => {
       const after = new Uint32Array(this.memory.buffer, this.#end, margin / 4);
-      if (after.some((word) => word !== poison)) throw new Error("a kernel wrote behind the workspace");
+      if (after.some((word) => word !== poison))
+        throw new DeviceError("wasm: a kernel wrote behind the workspace");
     };
     return {
       kernels: inner.kernels,

@@ -1,11 +1,12 @@
-import { allocateElements, type Elements, interpret } from "../../../src/codegen/kernel/interpret.ts";
-import type { Buffer } from "../../../src/codegen/kernel/ir.ts";
-import { verify } from "../../../src/codegen/kernel/verify.ts";
-import { type Plan, planProgram } from "../../../src/codegen/plan.ts";
-import type { Placement } from "../../../src/codegen/schedule/memory.ts";
-import type { Target } from "../../../src/codegen/target.ts";
-import { allocateArray, type DType, type TypedArray } from "../../../src/graph/dtype.ts";
-import { numel } from "../../../src/graph/shape.ts";
+import { allocateElements, type Elements, interpret } from "../../codegen/kernel/interpret.ts";
+import type { Buffer } from "../../codegen/kernel/ir.ts";
+import { verify } from "../../codegen/kernel/verify.ts";
+import { type Plan, planProgram } from "../../codegen/plan.ts";
+import type { Placement } from "../../codegen/schedule/memory.ts";
+import type { Target } from "../../codegen/target.ts";
+import { allocateArray, type DType, type TypedArray } from "../../graph/dtype.ts";
+import { DeviceError } from "../../graph/errors.ts";
+import { numel } from "../../graph/shape.ts";
 import {
   type Block,
   Counters,
@@ -14,7 +15,7 @@ import {
   type Program,
   type Region,
   type Storage,
-} from "../../../src/runtime/device.ts";
+} from "../../runtime/device.ts";
 
 const dtypes: readonly DType[] = ["bool", "u32", "i32", "f32"];
 
@@ -64,7 +65,7 @@ export class InterpretedDevice implements Device {
   }
 
   async read(storage: Storage): Promise<TypedArray> {
-    if (storage.kind === "result") throw new Error("results lie on the host");
+    if (storage.kind === "result") throw new DeviceError("results lie on the host");
     return storage.kind === "host" ? storage.data.slice() : hostCopy(view(storage), storage.dtype);
   }
 
@@ -85,12 +86,12 @@ function run(program: Program, plan: Plan, feeds: readonly Storage[]): Storage[]
   const at = (placement: Placement, buffer: Pick<Buffer, "type" | "length">): Elements => {
     if (placement.kind === "workspace") return elements(workspace, placement.byteOffset, buffer);
     const feed = feeds[placement.input];
-    if (feed.kind !== "region") throw new Error(`input ${placement.input} is no region`);
+    if (feed.kind !== "region") throw new DeviceError(`input ${placement.input} is no region`);
     return elements((feed.block as Memory).words, feed.byteOffset, buffer);
   };
   for (const { input, byteOffset } of plan.uploads) {
     const feed = feeds[input];
-    if (feed.kind !== "host") throw new Error(`input ${input} is not on the host`);
+    if (feed.kind !== "host") throw new DeviceError(`input ${input} is not on the host`);
     const { dtype } = program.inputs[input].value;
     elements(workspace, byteOffset, { type: scalar(dtype), length: feed.data.length }).set(feed.data);
   }
@@ -110,7 +111,7 @@ function run(program: Program, plan: Plan, feeds: readonly Storage[]): Storage[]
 }
 
 function scalar(dtype: DType): Buffer["type"] {
-  if (dtype === "f64") throw new Error("no GPU has f64");
+  if (dtype === "f64") throw new DeviceError("no GPU has f64");
   return dtype;
 }
 
