@@ -39,7 +39,7 @@ export function subgraphOf(parameters: readonly Value[], results: readonly Value
 }
 
 /** The part of a graph between `parameters` and `results` as plain data, whatever is in it. */
-function graphBetween(parameters: readonly Value[], results: readonly Value[]): Subgraph {
+export function graphBetween(parameters: readonly Value[], results: readonly Value[]): Subgraph {
   const numbers = new Map<Value, number>(parameters.map((value, i) => [value, i]));
   let next = parameters.length;
   const steps = topologicalOrder(results, (value) => numbers.has(value)).map((node): SubgraphStep => {

@@ -1,23 +1,19 @@
 import fc from "fast-check";
 import type { DType } from "../graph/dtype.ts";
-import { topologicalOrder, type Value } from "../graph/node.ts";
+import { topologicalOrder } from "../graph/node.ts";
 import { numel, type Shape } from "../graph/shape.ts";
 import { formatGraph } from "../ops/format.ts";
+import { type BuiltGraph, buildGraph, type GraphData, recordGraph } from "./fuzz/graphData.ts";
 import { Pool } from "./graphs/pool.ts";
 import { type StepName, steps, weighted } from "./graphs/steps.ts";
 
 /** A random graph, built as often as it is needed: on f32 for a device, on f64 for the reference. */
 export interface RandomGraph {
+  readonly data: GraphData;
   /** The same graph on leaves of the given float type. Numbers are the same in both. */
   build(float: "f32" | "f64", requiresGrad?: boolean): BuiltGraph;
   /** The graph in f32, a node a line. */
   toString(): string;
-}
-
-export interface BuiltGraph {
-  readonly leaves: readonly Value[];
-  /** What nobody else reads, and some of the rest. */
-  readonly outputs: readonly Value[];
 }
 
 export interface GraphOptions {
@@ -25,6 +21,10 @@ export interface GraphOptions {
   readonly maxSteps?: number;
   /** The most elements of a value. Default 600. */
   readonly maxElements?: number;
+  /** What leaves hold. Default `pattern`. */
+  readonly numbers?: "pattern" | "spread" | "edges";
+  /** The steps to choose from, common ones more than once. Default all. */
+  readonly steps?: readonly StepName[];
 }
 
 /** One choice of an op and its operands, decoded against whatever values there are: any numbers make a graph. */
@@ -50,6 +50,8 @@ interface Recipe {
 export function randomGraphs({
   maxSteps = 12,
   maxElements = 600,
+  numbers = "pattern",
+  steps: chosen = weighted,
 }: GraphOptions = {}): fc.Arbitrary<RandomGraph> {
   const size = fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(1, 2, 3, 4, 5, 7, 8, 11, 12, 16) },
@@ -61,7 +63,7 @@ export function randomGraphs({
     form: fc.nat(forms.length - 1),
     seed: fc.nat(15),
   });
-  const step = fc.record({ op: fc.constantFrom(...weighted), x: fc.nat(99), y: fc.nat(99), a: fc.nat(9999) });
+  const step = fc.record({ op: fc.constantFrom(...chosen), x: fc.nat(99), y: fc.nat(99), a: fc.nat(9999) });
   const recipe: fc.Arbitrary<Recipe> = fc.record({
     sizes: fc.tuple(size, size, size),
     leaves: fc.array(leaf, { minLength: 1, maxLength: 4 }),
@@ -69,26 +71,23 @@ export function randomGraphs({
     also: fc.nat(99),
   });
   return recipe.map((drawn) => {
-    const text = (): string => formatGraph(decode(drawn, "f32", false, maxElements).outputs);
+    const data = decode(drawn, maxElements, numbers);
+    const text = (): string => formatGraph(buildGraph(data, "f32").outputs);
     return {
-      build: (float: "f32" | "f64", requiresGrad = false) => decode(drawn, float, requiresGrad, maxElements),
+      data,
+      build: (float: "f32" | "f64", requiresGrad = false) => buildGraph(data, float, requiresGrad),
       toString: text,
       [fc.toStringMethod]: text,
     };
   });
 }
 
-function decode(
-  recipe: Recipe,
-  float: "f32" | "f64",
-  requiresGrad: boolean,
-  maxElements: number,
-): BuiltGraph {
-  const pool = new Pool(float, maxElements);
-  const leaves = recipe.leaves.map(({ dtype, form, seed }) => {
-    const shape = cutTo(forms[form](recipe.sizes), maxElements);
-    return pool.leaf(shape, dtype === "f32" ? float : dtype, seed, requiresGrad);
-  });
+/** What nobody else reads is a result, and so is some of the rest. */
+function decode(recipe: Recipe, maxElements: number, kind: "pattern" | "spread" | "edges"): GraphData {
+  const pool = new Pool(maxElements);
+  for (const { dtype, form, seed } of recipe.leaves) {
+    pool.leaf(cutTo(forms[form](recipe.sizes), maxElements), dtype, { kind, seed });
+  }
   for (const { op, x, y, a } of recipe.steps) {
     const result = steps[op](pool, pool.pick(x), y, a);
     if (result !== undefined && numel(result.shape) <= maxElements && result.shape.length <= 5)
@@ -97,7 +96,7 @@ function decode(
   const values = pool.values.filter((value) => value.node.inputs.length > 0);
   const read = new Set(topologicalOrder(values).flatMap((node) => node.inputs));
   const last = values.filter((value, i) => !read.has(value) || i % 7 === recipe.also % 7);
-  return { leaves: [...leaves, ...pool.made], outputs: [...new Set(last.length > 0 ? last : pool.values)] };
+  return recordGraph([...new Set(last.length > 0 ? last : pool.values)], pool.leaves);
 }
 
 /** Sizes cut from the front until there are at most so many elements. */

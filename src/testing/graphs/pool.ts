@@ -1,30 +1,25 @@
-import { allocateArray, type DType, isFloat } from "../../graph/dtype.ts";
+import { type DType, isFloat } from "../../graph/dtype.ts";
 import type { Value } from "../../graph/node.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
 import * as b from "../../ops/builders.ts";
 import { typed } from "../../ops/table.ts";
+import { type LeafNumbers, numbersOf } from "../fuzz/numbers.ts";
 
 /** The values made so far, with an estimate of how large their numbers may be. */
 export class Pool {
   readonly values: Value[] = [];
-  /** Constants that steps made: indices. */
-  readonly made: Value[] = [];
-  readonly float: "f32" | "f64";
+  /** The leaves, with what they hold. */
+  readonly leaves = new Map<Value, LeafNumbers>();
   readonly maxElements: number;
   readonly #sizes = new Map<Value, number>();
 
-  constructor(float: "f32" | "f64", maxElements: number) {
-    this.float = float;
+  constructor(maxElements: number) {
     this.maxElements = maxElements;
   }
 
-  leaf(shape: Shape, dtype: DType, seed: number, requiresGrad: boolean): Value {
-    const value = b.constant(
-      shape,
-      dtype,
-      numbers(dtype, numel(shape), seed),
-      requiresGrad && isFloat(dtype),
-    );
+  leaf(shape: Shape, dtype: DType, numbers: LeafNumbers): Value {
+    const value = b.constant(shape, dtype, numbersOf(numbers, dtype, numel(shape)));
+    this.leaves.set(value, numbers);
     this.add(value, 2);
     return value;
   }
@@ -32,9 +27,7 @@ export class Pool {
   /** Indices along a dim of the given size; some lie outside. */
   index(shape: Shape, size: number, seed: number): Value {
     const data = new Int32Array(numel(shape)).map((_, i) => ((i * 5 + seed * 3) % (size + 2)) - 1);
-    const value = b.constant(shape, "i32", data);
-    this.made.push(value);
-    return value;
+    return b.constant(shape, "i32", data);
   }
 
   add(value: Value, size = this.sizeOf(value)): void {
@@ -63,7 +56,7 @@ export class Pool {
 
   /** The value as a float, no larger than `limit`. */
   asFloat(value: Value, limit = 4096): Value {
-    const x = b.cast(value, this.float);
+    const x = b.cast(value, "f32");
     const size = this.sizeOf(value);
     return size <= limit ? x : b.mul(x, b.scalarLike(x, 2 ** -Math.ceil(Math.log2(size / limit))));
   }
@@ -116,20 +109,4 @@ export class Pool {
         return Math.max(1, ...inputs);
     }
   }
-}
-
-/** Small numbers of a repeating pattern. */
-function numbers(dtype: DType, count: number, seed: number): ReturnType<typeof allocateArray> {
-  const data = allocateArray(dtype, count);
-  for (let i = 0; i < count; i++) {
-    const drawn = (i * 7 + Math.floor(i / 13) * 3 + seed * 5) % 17;
-    data[i] = isFloat(dtype)
-      ? (drawn - 8) / 4
-      : dtype === "bool"
-        ? drawn % 2
-        : dtype === "i32"
-          ? drawn - 8
-          : drawn;
-  }
-  return data;
 }

@@ -251,8 +251,8 @@ const alongDim =
   (pool, x, _, a) =>
     hasDims(x) && !x.shape.includes(0) ? apply(pool.asFloat(x, 16), dimAt(x, a)) : undefined;
 
-const castStep: Decoder = (pool, x, y) => {
-  const to = ([pool.float, "i32", "bool", "u32", "i32"] as const)[y % 5];
+const castStep: Decoder = (_, x, y) => {
+  const to = (["f32", "i32", "bool", "u32", "i32"] as const)[y % 5];
   if (to === "u32" && x.dtype !== "bool" && x.dtype !== "i32") return b.cast(b.cast(x, "i32"), "u32");
   return b.cast(x, to);
 };
@@ -342,7 +342,7 @@ const positionStep: Decoder = (pool, x, y, a) => {
   if (!hasDims(x)) return undefined;
   const dim = dimAt(x, a);
   const along = x.shape.map((size, i) => (i === dim ? size : 1));
-  const position = b.reshape(b.iota(x.shape[dim], y % 2 === 0 ? "i32" : pool.float), along);
+  const position = b.reshape(b.iota(x.shape[dim], y % 2 === 0 ? "i32" : "f32"), along);
   return b.binary(y % 3 === 0 ? "mul" : "add", ...meet(pool, x, position));
 };
 
