@@ -5,9 +5,11 @@ import { addClassifyCommand } from "./classify/command.ts";
 import { addCompareCommand } from "./compare/command.ts";
 import { addDemoCommand } from "./demo.ts";
 import { addEmbedCommand } from "./embed.ts";
-import { InterruptedError, isUsersError } from "./errors.ts";
+import { DisagreementsFound, InterruptedError, isUsersError } from "./errors.ts";
 import { addExplainCommand } from "./explain.ts";
 import { addFillCommand } from "./fill.ts";
+import { addFuzzCommand } from "./fuzz/command.ts";
+import { addReplayCommand } from "./fuzz/replay.ts";
 import { addGenerateCommand } from "./generate.ts";
 import { addScoreCommand, addSimilarCommand } from "./score.ts";
 import type { Terminal } from "./terminal.ts";
@@ -52,6 +54,8 @@ function makeProgram(terminal: Terminal): Command {
   addGenerateCommand(program, terminal);
   addTokenizerCommand(program, terminal);
   addExplainCommand(program, terminal);
+  addFuzzCommand(program, terminal);
+  addReplayCommand(program, terminal);
   addDemoCommand(program, terminal);
   return program;
 }
@@ -68,6 +72,8 @@ const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, " ");
 function statusOf(error: unknown, terminal: Terminal): number {
   // Commander has printed its message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  // What was found has been printed.
+  if (error instanceof DisagreementsFound) return 1;
   if (error instanceof InterruptedError) {
     terminal.stderr.write("interrupted\n");
     return terminal.signal.reason === "SIGTERM" ? 143 : 130;
