@@ -120,7 +120,7 @@ class RecordingDevice extends ReferenceDevice {
       kernels: inner.kernels,
       temporaryBytes: inner.temporaryBytes,
       run: (feeds: readonly Storage[]): Storage[] => {
-        this.last = { program, data: feeds.map((feed) => this.viewOf(feed).slice()) };
+        this.last = { program, data: feeds.map((feed) => this.readNow(feed)) };
         return inner.run(feeds);
       },
       dispose: () => inner.dispose(),

@@ -5,8 +5,8 @@ import * as b from "../../../src/ops/builders.ts";
 import type { Device } from "../../../src/runtime/device.ts";
 import { ReferenceDevice } from "../../../src/runtime/reference/device.ts";
 import type { WebGpuDevice } from "../../../src/runtime/webgpu/node/index.ts";
-import { programOf } from "../../../src/testing/evaluate.ts";
 import { InterpretedDevice } from "../../../src/testing/devices/interpreted.ts";
+import { programOf } from "../../../src/testing/evaluate.ts";
 import { assertClose, evaluateOn } from "../../../src/testing/index.ts";
 import { openGpu } from "./gpu.ts";
 
