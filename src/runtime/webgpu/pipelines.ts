@@ -7,7 +7,7 @@ import { type Check, checked } from "./checks.ts";
 import { computeStage } from "./flags.ts";
 
 /** Distinct kernels kept compiled. */
-const capacity = 2048;
+const capacity = 512;
 
 /** A compiled kernel: its stages in order, and how its buffers are bound. */
 export interface Pipeline {

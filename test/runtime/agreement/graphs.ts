@@ -14,7 +14,7 @@ import {
   type RandomGraph,
   randomGraphs,
 } from "../../../src/testing/index.ts";
-import { runs, seed } from "./tries.ts";
+import { isLongRun, runs, seed } from "./tries.ts";
 
 const reference = new ReferenceDevice();
 
@@ -95,7 +95,7 @@ export function graphsAgree(deviceName: string, open: () => Device, usual: numbe
     it("outputs, together and alone", { timeout: 3_600_000 }, async () => {
       compared = skipped = 0;
       await fc.assert(property(open(), { maxSteps: 12 }), { numRuns: runs(usual), seed });
-      if (process.env.FUSEGRAD_RUNS) console.log(`${compared} elements compared, ${skipped} undecided`);
+      if (isLongRun) console.log(`${compared} elements compared, ${skipped} undecided`);
     });
 
     it("outputs of a few steps on more elements", { timeout: 3_600_000 }, async () => {
@@ -111,7 +111,7 @@ export function graphsAgree(deviceName: string, open: () => Device, usual: numbe
         numRuns: runs(Math.ceil(usual / 3)),
         seed,
       });
-      if (process.env.FUSEGRAD_RUNS) console.log(`${compared} elements compared, ${skipped} undecided`);
+      if (isLongRun) console.log(`${compared} elements compared, ${skipped} undecided`);
     });
   });
 }

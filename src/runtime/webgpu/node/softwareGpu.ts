@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { brotliDecompressSync } from "node:zlib";
+import { readArchive, writeFolder } from "./archive.ts";
 
 /** Keeps a library mapped although Node, finding no addon in it, closes it again. */
 const keepMapped = 0x1000;
@@ -54,32 +54,8 @@ function findArchive(from: string): string {
 
 /** Unpacks what is needed into a folder of temporary files, once; the archive's size tells versions apart. */
 function unpack(archive: string): string {
-  const packed = readFileSync(archive);
-  const folder = join(tmpdir(), `fusegrad-swiftshader-${packed.length}-${process.getuid?.() ?? 0}`);
-  if (files.every((name) => existsSync(join(folder, name)))) return folder;
-  const fresh = `${folder}-${process.pid}`;
-  mkdirSync(fresh, { recursive: true, mode: 0o700 });
-  for (const { name, content } of entriesOf(brotliDecompressSync(packed))) {
-    if (files.includes(name)) writeFileSync(join(fresh, name), content, { mode: 0o755 });
-  }
-  try {
-    renameSync(fresh, folder);
-  } catch {
-    // Another process was faster, and its folder is as good.
-    rmSync(fresh, { recursive: true });
-  }
-  return folder;
-}
-
-/** The files of a tar archive: blocks of 512 bytes, each file headed by one with its name and its size in octal. */
-function* entriesOf(tar: Uint8Array): Generator<{ readonly name: string; readonly content: Uint8Array }> {
-  const text = (start: number, length: number): string =>
-    Buffer.from(tar.subarray(start, start + length))
-      .toString("latin1")
-      .split("\0")[0];
-  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
-    const size = Number.parseInt(text(at + 124, 12), 8);
-    yield { name: text(at, 100).replace(/^\.\//, ""), content: tar.subarray(at + 512, at + 512 + size) };
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
+  const folder = `fusegrad-swiftshader-${statSync(archive).size}-${process.getuid?.() ?? 0}`;
+  return writeFolder(join(tmpdir(), folder), () =>
+    readArchive(archive).filter(({ name }) => files.includes(name)),
+  );
 }
