@@ -17,7 +17,7 @@ const HUGE = 2 ** 100;
 const TINY = 2 ** -124;
 
 /** Units in the last place that a device's function may be off by, and what it may be off by near 0. */
-const functionErrors: Readonly<Record<string, readonly [ulps: number, atol: number]>> = {
+export const functionErrors: Readonly<Record<string, readonly [ulps: number, atol: number]>> = {
   exp: [8, 0],
   expm1: [4, 0],
   log: [4, 2 ** -21],

@@ -9,11 +9,26 @@ import { evaluateOn } from "./evaluate.ts";
 export interface BoundedFunction {
   /** Most units in the last place that a result may be off by. */
   readonly bound: number;
-  readonly apply: (x: Value) => Value;
-  readonly exact: (x: number) => number;
+  readonly apply: (x: Value, y: Value) => Value;
+  readonly exact: (x: number, y: number) => number;
+  /** The second operand that goes with a first: pairs are too many to take all, so each first one gets one of its own. */
+  readonly second?: (x: number) => number;
 }
 
-const power = Math.fround(1.7);
+/** The golden ratio's fraction: multiples of it fall evenly, however many are taken. */
+const golden = (Math.sqrt(5) - 1) / 2;
+
+/**
+ * An exponent such that results are spread evenly over all magnitudes, from underflow to overflow: t / log2 |x| for an even
+ * spread of t. Every seventh is a whole number or a half, which negative bases and roots need.
+ */
+function exponentFor(x: number): number {
+  const bits = new Uint32Array(Float32Array.of(x).buffer)[0];
+  const spread = (bits * golden) % 1;
+  if (bits % 7 === 0) return Math.round((spread - 0.5) * 80) / 2;
+  const exponent = (320 * (spread - 0.5)) / Math.log2(Math.abs(x));
+  return Number.isFinite(exponent) ? Math.fround(exponent) : 80 * (spread - 0.5);
+}
 
 /** Subnormal results may be 0; a device may give the infinity where a result is the largest float. */
 export const boundedFunctions = {
@@ -25,8 +40,10 @@ export const boundedFunctions = {
   erf: { bound: 1.5, apply: b.erf, exact: erf },
   pow: {
     bound: 4.5,
-    apply: (x) => b.pow(x, b.scalarLike(x, power)),
-    exact: (x) => x ** power,
+    apply: b.pow,
+    // 1 to the power NaN is 1 in C and in PyTorch; JavaScript alone says NaN, as for powers of -1.
+    exact: (x, y) => (x === 1 ? 1 : x ** y),
+    second: exponentFor,
   },
   sqrt: { bound: 0.5, apply: b.sqrt, exact: Math.sqrt },
   rsqrt: { bound: 1.5, apply: b.rsqrt, exact: (x) => 1 / Math.sqrt(x) },
@@ -38,6 +55,8 @@ export type BoundedName = keyof typeof boundedFunctions;
 export interface UlpError {
   readonly ulps: number;
   readonly at: number;
+  /** The second operand there, of functions of two. */
+  readonly second?: number;
 }
 
 function errorOf(found: number, exact: number): number {
@@ -56,12 +75,14 @@ export async function measureUlps(
   name: BoundedName,
   floats: Float32Array,
 ): Promise<UlpError> {
-  const { apply, exact }: BoundedFunction = boundedFunctions[name];
-  const [found] = await evaluateOn(device, [apply(b.constant([floats.length], "f32", floats))]);
+  const { apply, exact, second }: BoundedFunction = boundedFunctions[name];
+  const seconds = second ? floats.map(second) : floats;
+  const [x, y] = [floats, seconds].map((data) => b.constant([data.length], "f32", data));
+  const [found] = await evaluateOn(device, [apply(x, y)]);
   let worst: UlpError = { ulps: 0, at: Number.NaN };
   for (let i = 0; i < floats.length; i++) {
-    const ulps = errorOf(found[i], exact(floats[i]));
-    if (ulps > worst.ulps) worst = { ulps, at: floats[i] };
+    const ulps = errorOf(found[i], exact(floats[i], seconds[i]));
+    if (ulps > worst.ulps) worst = { ulps, at: floats[i], ...(second && { second: seconds[i] }) };
   }
   return worst;
 }
