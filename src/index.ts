@@ -24,6 +24,8 @@ export * as nn from "./nn/index.ts";
 export * as optim from "./nn/optim/index.ts";
 export type { Device, DeviceCounters, Executable, KernelInfo, PassInfo } from "./runtime/device.ts";
 export { checkpoint } from "./tensor/checkpoint.ts";
+export { broadcastTensors, hstack, meshgrid, vstack } from "./tensor/combining.ts";
+export { allclose, type ClosenessOptions, equal, isclose, isin } from "./tensor/comparing.ts";
 export { type Compiled, type CompileOptions, compile } from "./tensor/compile.ts";
 export {
   arange,
@@ -47,6 +49,7 @@ export {
   zeros,
 } from "./tensor/create.ts";
 export { type CustomGradientContext, customGradient, withGradientHook } from "./tensor/customGradient.ts";
+export { corrcoef, cov, cross, nanmean, nansum, quantile, trapezoid } from "./tensor/estimates.ts";
 export { explain, explainPasses } from "./tensor/explain.ts";
 export { bucketize, cdist, einsum, searchsorted } from "./tensor/functions.ts";
 export { enableGrad, grad, jvp, noGrad, type TensorFunction, valueAndGrad, vjp } from "./tensor/grad.ts";

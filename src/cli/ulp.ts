@@ -46,14 +46,16 @@ async function load(file: string | undefined): Promise<Record<string, Progress>>
 
 async function measure(
   name: BoundedName,
-  every: number,
+  { device, every }: Options,
   start: Progress,
   keep: (progress: Progress) => Promise<void>,
 ): Promise<Progress> {
   let worst = start;
   for (let first = start.next; first < 2 ** 32; first += every * block) {
     const count = Math.min(block, Math.ceil((2 ** 32 - first) / every));
-    const found = await measureUlps(currentEngine().defaultDevice, name, floatsFrom(first, every, count));
+    const found = await measureUlps(currentEngine().defaultDevice, name, floatsFrom(first, every, count), {
+      mayFlush: device === "webgpu",
+    });
     const next = first + every * block;
     worst = found.ulps > worst.ulps ? { ...found, next } : { ...worst, next };
     await keep(worst);
@@ -68,7 +70,8 @@ const command = new Command("ulp")
   .option("--every <n>", "take every nth float; 1 takes all, which is hours of work", stride, 997)
   .addOption(new Option("--only <name>", "one function alone").choices(names))
   .option("--state <file>", "go on where an earlier run with this file was stopped")
-  .action(async ({ device, every, only, state }: Options) => {
+  .action(async (options: Options) => {
+    const { device, every, only, state } = options;
     const known = await load(state);
     await onDevice(device, 0, async () => {
       console.log(
@@ -83,7 +86,7 @@ const command = new Command("ulp")
           await rename(`${state}.part`, state);
         };
         const start = known[key] ?? { ulps: 0, at: 0, next: 0 };
-        const { ulps, at, second } = await measure(name, every, start, keep);
+        const { ulps, at, second } = await measure(name, options, start, keep);
         const { bound } = boundedFunctions[name];
         const floats = every === 1 ? "all" : `every ${every}th`;
         const where = second === undefined ? `${at}` : `${at}, ${second}`;

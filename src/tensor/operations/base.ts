@@ -10,6 +10,18 @@ import type { Tensor } from "../tensor.ts";
 /** A tensor, or a plain number or boolean that takes the tensor's dtype and shape. */
 export type Operand = Tensor | number | boolean;
 
+/** What is defined for integers, bits or truth values themselves. */
+const takesIntegers: ReadonlySet<b.UnaryName> = new Set([
+  "neg",
+  "abs",
+  "sign",
+  "relu",
+  "logicalNot",
+  "bitwiseNot",
+  "detach",
+]);
+const rounding: ReadonlySet<b.UnaryName> = new Set(["floor", "ceil", "round", "trunc"]);
+
 /** Dims to reduce; none means all. */
 export interface ReduceOptions {
   readonly dim?: number | readonly number[];
@@ -24,8 +36,12 @@ export abstract class Operations extends Handle {
   /** A tensor of a value made from this one and `others`. @throws DeviceError when they lie on several devices. */
   protected abstract wrap(value: Value, ...others: readonly Tensor[]): Tensor;
 
+  /** Integers are rounded already; functions that have no whole values take them, and bool, as f32. */
   protected unary(op: b.UnaryName): Tensor {
-    return this.wrap(b.unary(op, this.usable()));
+    const x = this.usable();
+    if (isFloat(x.dtype) || takesIntegers.has(op)) return this.wrap(b.unary(op, x));
+    if (rounding.has(op) && x.dtype !== "bool") return this.wrap(x);
+    return this.wrap(b.unary(op, b.cast(x, "f32")));
   }
 
   protected binary(op: b.BinaryName | b.SpecialBinaryName, other: Operand): Tensor {

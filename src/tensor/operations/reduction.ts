@@ -73,13 +73,13 @@ export abstract class ReductionOperations extends SpecialOperations {
   min(dim?: number, options: { readonly keepdim?: boolean } = {}): Tensor | ValuesAndIndices {
     return dim === undefined ? this.amin() : this.extremum("argmin", dim, options.keepdim);
   }
-  /** Whether any element is not 0. */
+  /** Whether any element is not 0: of none, false. */
   any(options: ReduceOptions = {}): Tensor {
-    return this.reduce("max", b.cast(this.usable(), "bool"), options);
+    return this.truth("max", 0, options);
   }
-  /** Whether no element is 0. */
+  /** Whether no element is 0: of none, true. */
   all(options: ReduceOptions = {}): Tensor {
-    return this.reduce("min", b.cast(this.usable(), "bool"), options);
+    return this.truth("min", 1, options);
   }
   /** Index (i32) of the first largest element along dim, or among all in row-major order; NaN counts as largest. */
   argmax(dim?: number, options: { readonly keepdim?: boolean } = {}): Tensor {
@@ -123,6 +123,14 @@ export abstract class ReductionOperations extends SpecialOperations {
     this.checkFloat(op);
     const dims = normalizeDims(op, options.dim, this.ndim);
     return this.squeezed(apply(this.usable(), dims), dims, options.keepdim);
+  }
+
+  private truth(op: "max" | "min", ofNone: number, options: ReduceOptions): Tensor {
+    const dims = normalizeDims(op === "max" ? "any" : "all", options.dim, this.ndim);
+    const isEmpty = dims.some((dim) => this.shape[dim] === 0);
+    if (!isEmpty) return this.reduce(op, b.cast(this.usable(), "bool"), options);
+    const none = b.full(b.reducedShape(this.shape, dims), "bool", ofNone);
+    return this.squeezed(none, dims, options.keepdim);
   }
 
   private extremum(op: "argmax" | "argmin", dim: number, keepdim: boolean | undefined): ValuesAndIndices {
