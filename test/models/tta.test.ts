@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ArgumentError, ShapeError } from "../../src/graph/errors.ts";
 import { TtaConfig, TtaForLanguageAutoencoding } from "../../src/models/index.ts";
+import { randn } from "../../src/tensor/create.ts";
+import { type Tensor, where } from "../../src/tensor/tensor.ts";
 import { onReferenceDevice } from "../nn/reference.ts";
 import { i32, tinyConfig } from "./tiny.ts";
 
@@ -31,6 +33,23 @@ describe("T-TA", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it("keeps a token's own key and value from it in every layer: they change nothing there, to the bit", async () => {
+    const tta = model();
+    const ids = i32([[2, 5, 7, 3]]);
+    const { keyValueInput } = tta.forward(ids);
+    const rowsOf = async (kv: Tensor) =>
+      ((await tta.forward(ids, { keyValueInput: kv }).logits.array()) as number[][][])[0];
+    const before = await rowsOf(keyValueInput);
+    for (const at of [0, 1, 2, 3]) {
+      const place = i32([0, 1, 2, 3].map((i) => Number(i === at))).reshape([1, 4, 1]);
+      const after = await rowsOf(where(place.ne(0), randn(keyValueInput.shape), keyValueInput));
+      for (const i of [0, 1, 2, 3]) {
+        if (i === at) expect(after[i]).toEqual(before[i]);
+        else expect(after[i]).not.toEqual(before[i]);
+      }
+    }
   });
 
   it("has no use for padding", async () => {
