@@ -1,5 +1,3 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { onDevice } from "../src/cli/devices.ts";
 import { readMobyDick } from "../src/cli/mobyDick.ts";
 import { type Corpus, prepareCorpus } from "../src/cli/train/corpus.ts";
@@ -20,6 +18,7 @@ import { explain } from "../src/tensor/explain.ts";
 import { noGrad } from "../src/tensor/grad.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { type Document, hashRandom, IGNORED_LABEL, packExamples } from "../src/text/index.ts";
+import { writeResults } from "./results.ts";
 
 // `npm run compare:electra [-- SEEDS]`: does finding replaced tokens teach an encoder more than filling masked ones, for the
 // same number of floating-point operations? Both are trained on Moby-Dick, then fine-tuned on a task that resembles
@@ -204,20 +203,18 @@ async function main(seeds: number): Promise<void> {
     }
     rows.push(`| ${cells.join(" | ")} |`);
     // After each row: the whole takes hours.
-    await replaceSection(join("bench", "RESULTS.md"), sectionOf(rows, flops, baseline, seeds));
+    await writeResults(heading, linesOf(rows, flops, baseline, seeds));
   }
 }
 
-function sectionOf(
+function linesOf(
   rows: readonly string[],
   flops: Readonly<Record<string, number>>,
   baseline: number,
   seeds: number,
-): string {
+): string[] {
   const millions = Object.values(flops).map((count) => (count / 1e6).toFixed(0));
   return [
-    heading,
-    "",
     `Moby-Dick, ${vocabSize} WordPieces, ${sizes.layers} layers of width ${sizes.width}, ${batchSize} sequences of ` +
       `${sequenceLength}; ${millions.join(" and ")} million operations a step. Each is then fine-tuned for ` +
       `${fineTuning.steps} steps on restoring punctuation. Held-out loss in nats a word, mean of ${seeds} seeds (and the ` +
@@ -226,19 +223,9 @@ function sectionOf(
     "| 10^9 operations | BERT's steps | BERT | ELECTRA's steps | ELECTRA |",
     "|--:|--:|--:|--:|--:|",
     ...rows,
-    "",
-  ].join("\n");
+  ];
 }
 
 const heading = "## ELECTRA and masked words at equal compute";
-
-/** Puts a section in the place of the one of the same heading, or at the end. */
-async function replaceSection(path: string, section: string): Promise<void> {
-  const text = await readFile(path, "utf8").catch(() => "# Results\n");
-  const start = text.indexOf(heading);
-  const next = start < 0 ? -1 : text.indexOf("\n## ", start + 1);
-  const before = start < 0 ? `${text.trimEnd()}\n\n` : text.slice(0, start);
-  await writeFile(path, before + section + (next < 0 ? "" : text.slice(next)));
-}
 
 await main(Number(process.argv[2] ?? 3));
