@@ -9,6 +9,7 @@ import {
   type Expression,
   linearize,
   multiply,
+  subtract,
   termsOf,
   variable,
 } from "../index/expression.ts";
@@ -20,17 +21,29 @@ import { reducerOf } from "./accumulate.ts";
 import { Block, Names } from "./block.ts";
 import { Computation, type LoweringScope, scalarType } from "./compute.ts";
 import { type ContractPart, type PlannedProduct, partsOf } from "./contractParts.ts";
+import {
+  type LeftOrder,
+  leftOrderOf,
+  packedAt,
+  stageLeft,
+  stagePanel,
+  tileColumns,
+  tileRows,
+} from "./contractStaging.ts";
 import { blocks, type LoweredGroup, storeAll } from "./loops.ts";
 
 type ContractTemplate = Extract<Template, { kind: "contract" }>;
 
-/** Rows and columns of a register tile: 12 vector accumulators, which leaves room for the operands. */
-const tileRows = 6;
-const tileColumns = 8;
 /** Steps of the shared dim that are written out. */
 const unroll = 4;
 /** Rows of the left operand that stay in the last cache while panels of the right one, each copied once, pass by. */
 const cachedBytes = 4 * 1024 * 1024;
+/** The same where the rows are copied. */
+const packedBytes = 2 * 1024 * 1024;
+/** Fewer rows than that are not worth copying a panel for. */
+const fewestRows = 96;
+/** Below so many columns a left operand is read too seldom to be copied. */
+const columnsWorthPacking = 32;
 /** Above this many operations an element, what follows the product runs in a loop over rows instead of written out. */
 const heavyEpilogue = 24;
 
@@ -61,6 +74,8 @@ class ContractWriter {
   readonly #computation: Computation;
   readonly #sizes: ProductSizes;
   readonly #scratch: Buffer[] = [];
+  /** Left operands that are copied, and from which row on. */
+  #packed = new Map<Value, { readonly buffer: Buffer; readonly firstRow: Expression }>();
 
   constructor(scope: LoweringScope, template: ContractTemplate, single: boolean) {
     this.#scope = scope;
@@ -99,15 +114,19 @@ class ContractWriter {
     const { batch, rows: allRows, columns: allColumns } = this.#sizes;
     const { products } = part;
     const shared = Math.max(1, ...products.map(({ product }) => sizesOf(product).shared));
-    const cached = Math.max(tileRows, Math.floor(cachedBytes / 4 / shared / tileRows) * tileRows);
+    const packed = this.#leftsToPack(products);
+    const bytes = packed.size > 0 ? packedBytes : cachedBytes;
+    const cached = Math.max(fewestRows, Math.floor(bytes / 4 / shared / tileRows) * tileRows);
     const heavy = this.#epilogueOperations(part) > heavyEpilogue;
     const tiles = heavy || products.length > 1 ? this.#tilesFor(products) : undefined;
     // The panels are shared: all but the tiles below them come one after the other.
     block.loops("b", batch, "loop", (at, indices) => {
       blocks(at, "m", allRows, cached, "loop", (rowBlock, rows, firstRow) => {
+        this.#packLefts(rowBlock, packed, { batch: indices, firstRow, rows }, Math.min(cached, allRows));
         blocks(rowBlock, "n", allColumns, tileColumns, "loop", (inner, columns, columnStart) => {
           products.forEach(({ product }, i) => {
-            this.#stagePanel(inner, product, panels[i], indices, columns, columnStart);
+            const place = { batch: indices, start: columnStart, columns };
+            stagePanel(inner, this.#computation, product.node.inputs[1], panels[i], place, this.#single);
           });
           if (this.#template.beside === "columns" && products.some(({ beside }) => beside.length > 0)) {
             inner.when(equalTo(firstRow, 0), (first) => {
@@ -124,6 +143,36 @@ class ContractWriter {
         });
       });
     });
+  }
+
+  /** The left operands that do not lie as tiles read them. */
+  #leftsToPack(products: readonly PlannedProduct[]): Map<Value, LeftOrder> {
+    const { rows, columns } = this.#sizes;
+    const found = new Map<Value, LeftOrder>();
+    if (rows < tileRows || columns < columnsWorthPacking) return found;
+    for (const { product } of products) {
+      const [left] = product.node.inputs;
+      const order = leftOrderOf(this.#scope, left);
+      if (order !== undefined) found.set(left, this.#single ? "neither" : order);
+    }
+    return found;
+  }
+
+  #packLefts(
+    block: Block,
+    orders: ReadonlyMap<Value, LeftOrder>,
+    place: { readonly batch: readonly Expression[]; readonly firstRow: Expression; readonly rows: number },
+    mostRows: number,
+  ): void {
+    this.#packed = new Map();
+    const copies = [...orders].map(([left, order], i) => {
+      const type = scalarType(left.dtype);
+      const length = mostRows * left.shape[left.shape.length - 1];
+      const buffer = this.#scratchOf({ name: `left${i}x${length}`, type, length, access: "scratch" });
+      stageLeft(block, this.#computation, left, buffer, place, order);
+      return [left, { buffer, firstRow: place.firstRow }] as const;
+    });
+    this.#packed = new Map(copies);
   }
 
   #tilesFor(products: readonly PlannedProduct[]): Buffer[] {
@@ -161,36 +210,6 @@ class ContractWriter {
     if (place === undefined)
       throw new InternalError(`contract kernel: ${value.node.op} has no place in the product`);
     return place.index;
-  }
-
-  /** Copies eight columns of a right operand, row after row; columns beyond the last are zeros. */
-  #stagePanel(
-    block: Block,
-    product: Value,
-    panel: Buffer,
-    batch: readonly Expression[],
-    columns: number,
-    start: Expression,
-  ): void {
-    const computation = this.#computation;
-    const right = product.node.inputs[1];
-    block.loop("k", sizesOf(product).shared, "loop", (body, k) => {
-      computation.forget();
-      const at = (column: Expression): Expression => add(multiply(k, tileColumns), column);
-      const copy = (inner: Block, column: Expression): void => {
-        const element = computation.element(right, [...batch, k, add(start, column)], inner);
-        inner.store(panel, at(column), element);
-      };
-      if (columns === tileColumns && !this.#single) {
-        body.loop("v", tileColumns, "vector", copy);
-        return;
-      }
-      body.loop("u", columns, "unroll", copy);
-      const zero = s.constant(panel.type, 0);
-      body.loop("u", tileColumns - columns, "unroll", (inner, column) => {
-        inner.store(panel, at(add(columns, column)), zero);
-      });
-    });
   }
 
   #writeTile(
@@ -232,7 +251,12 @@ class ContractWriter {
 
   #leftElement(block: Block, product: Value, tile: Tile, r: Expression, k: Expression): Scalar {
     const [left] = product.node.inputs;
-    return this.#computation.element(left, [...tile.batch, add(tile.rowStart, r), k], block);
+    const packed = this.#packed.get(left);
+    if (packed === undefined)
+      return this.#computation.element(left, [...tile.batch, add(tile.rowStart, r), k], block);
+    const start = subtract(tile.rowStart, packed.firstRow);
+    const { shared } = sizesOf(product);
+    return s.load(packed.buffer, packedAt(start, tile.height, shared, r, k));
   }
 
   #keepTile(block: Block, sums: LocalArray, tile: Buffer, height: number, width: number): void {
@@ -376,6 +400,7 @@ class ContractWriter {
     const probe = new Computation(this.#scope);
     const [left] = product.node.inputs;
     const { shared: size } = sizesOf(product);
+    if (this.#packed.has(left)) return undefined;
     const index = left.shape.map((extent, dim) => variable(`p${dim}`, extent));
     const element = probe.element(left, index, new Block(new Names()));
     if (element.kind !== "load") return undefined;
