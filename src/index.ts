@@ -8,6 +8,7 @@ export type { DType, TypedArray } from "./graph/dtype.ts";
 export {
   ArgumentError,
   DeviceError,
+  DeviceLostError,
   DTypeError,
   FileFormatError,
   FusegradError,

@@ -1,5 +1,5 @@
 import type { TypedArray } from "../graph/dtype.ts";
-import { DeviceError, InternalError, StaleVersionError } from "../graph/errors.ts";
+import { DeviceError, DeviceLostError, InternalError, StaleVersionError } from "../graph/errors.ts";
 import { type Node, topologicalOrder, type Value, type ValueType } from "../graph/node.ts";
 import { formatShape } from "../graph/shape.ts";
 import { typed } from "../ops/table.ts";
@@ -196,7 +196,8 @@ export class Runner {
       ...assignments.map(({ cell }) => `the new content of ${cell.name}`),
     ];
     const listed = what.slice(0, 3).join(", ") + (what.length > 3 ? ` and ${what.length - 3} more` : "");
-    const explained = new DeviceError(`computing ${listed}: ${error.message}`, { cause: error });
+    const Kind = error instanceof DeviceLostError ? DeviceLostError : DeviceError;
+    const explained = new Kind(`computing ${listed}: ${error.message}`, { cause: error });
     this.#explained.add(explained);
     return explained;
   }

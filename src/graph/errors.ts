@@ -33,6 +33,9 @@ export class GradientError extends FusegradError {}
 /** A device failed, or was asked for what it lacks. */
 export class DeviceError extends FusegradError {}
 
+/** A device is gone, with all that its memory held: make a new one, and load what you saved. */
+export class DeviceLostError extends DeviceError {}
+
 /** A file that is truncated, hostile or not of the format it should have. */
 export class FileFormatError extends FusegradError {}
 

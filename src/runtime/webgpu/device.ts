@@ -1,12 +1,13 @@
-import { planProgram } from "../../codegen/plan.ts";
+import { planPasses, planProgram } from "../../codegen/plan.ts";
 import type { Target } from "../../codegen/target.ts";
 import { type DType, dtypeOfArray, type TypedArray } from "../../graph/dtype.ts";
-import { DeviceError } from "../../graph/errors.ts";
+import { DeviceError, DeviceLostError } from "../../graph/errors.ts";
 import {
   type Block,
   Counters,
   type Device,
   type Executable,
+  type PassInfo,
   type Program,
   type Region,
   type Storage,
@@ -63,9 +64,7 @@ export class WebGpuDevice implements Device {
       },
     };
     void gpu.lost.then(({ reason, message }) => {
-      this.#failure = new DeviceError(
-        `webgpu: the device was lost (${reason}${message ? `: ${message}` : ""}); make a new one with webgpu()`,
-      );
+      this.#lose(`the device was lost (${reason}${message ? `: ${message}` : ""})`);
     });
     gpu.addEventListener("uncapturederror", ({ error }) => {
       this.#failure ??= new DeviceError(`webgpu: ${error.message}`, { cause: error });
@@ -112,8 +111,10 @@ export class WebGpuDevice implements Device {
       this.checkAlive();
       return data;
     } catch (error) {
-      await checks.pass();
+      // A device that is lost ends all reading first, and says so right after.
+      await Promise.race([this.gpu.lost, new Promise((resolve) => setTimeout(resolve, 0))]);
       this.checkAlive();
+      await checks.pass();
       if (error instanceof DeviceError) throw error;
       throw new DeviceError(`webgpu: reading ${length} ${dtype} failed: ${(error as Error).message}`, {
         cause: error,
@@ -128,10 +129,23 @@ export class WebGpuDevice implements Device {
     return executable;
   }
 
+  passesOf(program: Program): readonly PassInfo[] {
+    return planPasses(program, this.#target);
+  }
+
   /** Gives everything back to the GPU. Using the device afterwards is an error. */
   destroy(): void {
     this.gpu.destroy();
-    this.#failure ??= new DeviceError("webgpu: the device was destroyed; make a new one with webgpu()");
+    this.#lose("the device was destroyed");
+  }
+
+  /** From now on every use says so. What was wrong before is likely a consequence. */
+  #lose(how: string): void {
+    if (this.#failure instanceof DeviceLostError) return;
+    this.#failure = new DeviceLostError(
+      `webgpu: ${how}, and what its memory held is gone; make a new one with webgpu(), move the model to it and load what ` +
+        "you saved last",
+    );
   }
 
   // For executables

@@ -185,6 +185,7 @@ export class WebGpuExecutable implements Executable {
       this.#kernels.map((kernel) => {
         const entries = kernel.layout.bindings.map(({ memory, range }, binding): GPUBindGroupEntry => {
           const buffer = memory === 0 ? workspace : blocks[memory - 1].buffer;
+          if (range === undefined) this.#checkWhole(kernel, buffer);
           return {
             binding,
             resource: range ? { buffer, offset: range.byteOffset, size: range.bytes } : { buffer },
@@ -197,6 +198,16 @@ export class WebGpuExecutable implements Executable {
     );
     this.#checks.add(check);
     return result;
+  }
+
+  /** @throws DeviceError for a memory that must be bound whole and is too large for that. */
+  #checkWhole({ name }: PreparedKernel, { size, label }: GPUBuffer): void {
+    const most = this.#device.gpu.limits.maxStorageBufferBindingSize;
+    if (size <= most) return;
+    throw new DeviceError(
+      `webgpu: kernel ${name} binds all ${size} bytes of ${label}, and a kernel of this device binds ${most} bytes at ` +
+        "most; ask for larger limits, or use a smaller batch or model",
+    );
   }
 
   #writeOffsets({ layout }: PreparedKernel): GPUBuffer {

@@ -21,6 +21,7 @@ export interface Pipeline {
 
 /** A kernel of a plan as it was printed, with its pipeline. */
 export interface PreparedKernel {
+  readonly name: string;
   readonly pipeline: Pipeline;
   readonly layout: Layout;
   readonly source: string;
@@ -38,8 +39,8 @@ export class PipelineCache {
   }
 
   /**
-   * A kernel made ready. @throws DeviceError where its buffers lie in more memories than a kernel can bind. That it does
-   * not compile shows in the pipeline's check.
+   * A kernel made ready. @throws DeviceError where its buffers lie in more memories than a kernel can bind, or one is
+   * larger than a binding. That it does not compile shows in the pipeline's check.
    */
   load(planned: PlannedKernel, placeOf: (buffer: Buffer) => Place): PreparedKernel {
     const { kernel } = planned;
@@ -51,6 +52,7 @@ export class PipelineCache {
           `of this device binds ${most}; ask for larger limits, or keep its parameters in fewer arenas`,
       );
     }
+    this.#checkSizes(planned, layout);
     const { source, stages } = printWgsl(kernel, layout);
     let pipeline = this.#pipelines.get(source);
     if (pipeline === undefined) pipeline = this.#compile(planned, layout, source, stages);
@@ -60,7 +62,20 @@ export class PipelineCache {
       if (this.#pipelines.size <= capacity) break;
       this.#pipelines.delete(key);
     }
-    return { pipeline, layout, source };
+    return { name: kernel.name, pipeline, layout, source };
+  }
+
+  /** @throws DeviceError for a tensor that is larger than what a kernel can bind. */
+  #checkSizes({ kernel, ops }: PlannedKernel, { bindings }: Layout): void {
+    const most = this.#device.limits.maxStorageBufferBindingSize;
+    for (const { range, buffers } of bindings) {
+      const bytes = range?.bytes ?? Math.max(...buffers.map(({ length }) => length * 4));
+      if (bytes <= most) continue;
+      throw new DeviceError(
+        `webgpu: kernel ${kernel.name} (${ops.join(", ")}) uses a tensor of ${bytes} bytes, and a kernel of this device binds ` +
+          `${most} bytes at most; ask for larger limits, or split the tensor`,
+      );
+    }
   }
 
   #compile(planned: PlannedKernel, layout: Layout, source: string, stages: readonly Stage[]): Pipeline {

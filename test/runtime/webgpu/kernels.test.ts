@@ -110,6 +110,18 @@ it("a hundred concatenated parts in a loop compile without a branch for each", a
   expect(await evaluateOn(device, [sum])).toEqual([Float32Array.of(4950)]);
 });
 
+it("what becomes of a program can be read: every pass, and its source in WGSL", () => {
+  const x = leaf([4, 64]);
+  const { program } = programOf([b.sum(b.unary("exp", x), [1])]);
+  const passes = device.passesOf(program);
+  expect(passes.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(["expand", "fuse", "lower", "placeLets"]),
+  );
+  expect(passes.at(-1)?.after).toContain("local ");
+  const [{ source }] = device.prepare(program).kernels;
+  expect(source).toMatch(/^@group\(0\)[^]*@compute @workgroup_size\(32\)\nfn stage0/);
+});
+
 describe("numbers", () => {
   it("are computed by more workgroups than a dimension has", async () => {
     const x = b.iota(65_536 * 64 + 100, "i32");
