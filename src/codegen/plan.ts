@@ -1,7 +1,6 @@
 import { DTypeError, InternalError } from "../graph/errors.ts";
-import { topologicalOrder, type Value } from "../graph/node.ts";
+import { type Node, topologicalOrder, type Value } from "../graph/node.ts";
 import { formatShape, numel } from "../graph/shape.ts";
-import { build } from "../ops/build.ts";
 import { expandComposites } from "../ops/expand.ts";
 import { formatGraph } from "../ops/format.ts";
 import { equal } from "./index/expression.ts";
@@ -26,17 +25,15 @@ import { mergeNeighbours } from "./schedule/neighbours.ts";
 import { Growth, orderGroups, readsFromMemory, readsOf } from "./schedule/order.ts";
 import { mergeReductions } from "./schedule/reductions.ts";
 import { simplify, transposeProducts } from "./schedule/simplify.ts";
+import { type ProgramInput, standInsOf } from "./schedule/standIns.ts";
 import { type Step, stepOf } from "./schedule/steps.ts";
-import { unfused } from "./schedule/unfused.ts";
+import { type GroupSummary, takeApart, unfused } from "./schedule/unfused.ts";
 import type { Target } from "./target.ts";
 import { spread } from "./transform/spread.ts";
 
 /** What a program is planned from: the graph with its boundary. */
 export interface ProgramGraph {
-  readonly inputs: readonly {
-    readonly value: Value;
-    readonly region?: { readonly arena: number; readonly byteOffset: number };
-  }[];
+  readonly inputs: readonly ProgramInput[];
   readonly outputs: readonly Value[];
   readonly writes: readonly { readonly input: number; readonly value: Value }[];
 }
@@ -57,8 +54,11 @@ export interface PlannedKernel {
 }
 
 export interface PlanOptions {
-  /** "none" makes each op a kernel of its own: what a fused plan is compared with. Default "full". */
-  readonly fusion?: "full" | "none";
+  /**
+   * "none" makes each op a kernel of its own: what a fused plan is compared with. A function says for each group of a
+   * fused plan whether it stays one kernel, so that a single group can be compared with its own parts. Default "full".
+   */
+  readonly fusion?: "full" | "none" | ((group: GroupSummary) => boolean);
 }
 
 /** Kernels in order, and where everything lies. */
@@ -103,10 +103,6 @@ class Planner {
   readonly #program: ProgramGraph;
   readonly #target: Target;
   readonly #inputIndex: ReadonlyMap<Value, number>;
-  /**
-   * Leaves for inputs that were computed by an earlier run: what they were made of is of no concern here. Inputs that lie
-   * in one place (a cell, and the value last assigned to it) have one leaf.
-   */
   readonly #standIns: ReadonlyMap<Value, Value>;
   readonly #isInput = (value: Value): boolean => this.#inputIndex.has(value);
   readonly #finished = new Map<string, FinishedBody>();
@@ -121,7 +117,7 @@ class Planner {
   constructor(program: ProgramGraph, target: Target, options: PlanOptions, log?: PassLog) {
     this.#options = options;
     this.#log = log;
-    this.#standIns = standInsOf(program);
+    this.#standIns = standInsOf(program.inputs);
     const inputs = program.inputs.map((input) => ({
       ...input,
       value: this.#standIns.get(input.value) ?? input.value,
@@ -151,8 +147,7 @@ class Planner {
     log?.note("cutChains", formatGraph(cut.roots, this.#isInput));
     const { roots, order: nodes, waits } = takeMarks(cut.roots, cut.order, this.#isInput);
     this.#checkTypes(roots);
-    const partition = this.#options.fusion === "none" ? unfused : fuse;
-    const fusion = partition(nodes, roots, this.#isInput, waits);
+    const fusion = this.#partition(nodes, roots, waits);
     log?.note("fuse", formatGroups(fusion.groups));
     const stored = roots.map((root) => fusion.rootStorage.get(root) ?? root);
     const written = writes.map(({ input }, i) => ({ input, value: stored[outputs.length + i] }));
@@ -181,6 +176,13 @@ class Planner {
     );
     log?.note("mergeReductions", formatLoops(grouped.map((step) => step.lowered)));
     return this.#assemble(grouped, stored.slice(0, outputs.length), written, inPlace);
+  }
+
+  #partition(order: readonly Node[], roots: readonly Value[], waits: Waits): Fusion {
+    const { fusion: wanted = "full" } = this.#options;
+    if (wanted === "none") return unfused(order, roots, this.#isInput);
+    const fused = fuse(order, roots, this.#isInput, waits);
+    return wanted === "full" ? fused : takeApart(fused, this.#isInput, wanted);
   }
 
   #checkTypes(roots: readonly Value[]): void {
@@ -403,24 +405,6 @@ function formatMemory(kernels: readonly PlannedKernel[], bytes: number): string 
     place.kind === "input" ? `input ${place.input}` : `workspace+${place.byteOffset}`;
   const lines = kernels.map(({ kernel, bindings }) => `${kernel.name}: ${bindings.map(placeOf).join(", ")}`);
   return [...lines, `${bytes} bytes of workspace`].join("\n");
-}
-
-function standInsOf({ inputs }: ProgramGraph): Map<Value, Value> {
-  const standIns = new Map<Value, Value>();
-  const atPlace = new Map<string, Value>();
-  for (const { value, region } of inputs) {
-    const place = region && `${region.arena}+${region.byteOffset}`;
-    const before = place === undefined ? undefined : atPlace.get(place);
-    const leaf = before ?? (value.node.inputs.length > 0 ? standIn(value) : value);
-    if (place !== undefined) atPlace.set(place, leaf);
-    if (leaf !== value) standIns.set(value, leaf);
-  }
-  return standIns;
-}
-
-function standIn({ shape, dtype }: Value): Value {
-  const source = { kind: "result", name: "result" } as const;
-  return build("source", [], { shape, dtype, source, version: 0, requiresGrad: false }).outputs[0];
 }
 
 /** Whether a kernel reads `old` only at the very index at which it stores `value`, so that both may share memory. */

@@ -11,6 +11,7 @@ import {
   scanTemplate,
   type Template,
 } from "./groups.ts";
+import { readsFromMemory } from "./order.ts";
 import { behindReshapes } from "./views.ts";
 
 /**
@@ -25,21 +26,11 @@ export function unfused(
   const groups: Group[] = [];
   const homeOf = new Map<Value, Group>();
   const place = (outputs: readonly Value[], template: Template): void => {
-    const group: Group = {
-      id: groups.length,
-      template,
-      stores: new Set(outputs),
-      members: new Set(outputs),
-      inlined: new Set(),
-      stopped: new Set(["fusion is off"]),
-    };
+    const group = plainGroup(groups.length, outputs, template);
     groups.push(group);
     for (const output of outputs) homeOf.set(output, group);
   };
-  for (const node of order) {
-    const { kind } = definitionOf(node);
-    if (kind !== "leaf" && kind !== "movement") place(node.outputs, templateOf(node));
-  }
+  for (const node of order) if (computes(node)) place(node.outputs, templateOf(node));
   const rootStorage = new Map<Value, Value>();
   for (const root of roots) {
     let value = behindReshapes(root);
@@ -48,6 +39,82 @@ export function unfused(
     rootStorage.set(root, value);
   }
   return { groups, homeOf, ownerOf: homeOf, rootStorage };
+}
+
+/** What is asked about a group to decide whether it stays fused. */
+export interface GroupSummary {
+  /** Its place among the groups of its program. */
+  readonly index: number;
+  readonly template: Template["kind"];
+  /** Names of the ops whose results are computed in its loops. */
+  readonly ops: readonly string[];
+}
+
+/**
+ * The same partition with the groups that `keep` refuses taken apart: each op that such a group computes becomes a kernel
+ * of its own, also where it was computed again for this group alone. What another group computes at home stays there.
+ */
+export function takeApart(
+  fusion: Fusion,
+  isInput: (value: Value) => boolean,
+  keep: (group: GroupSummary) => boolean,
+): Fusion {
+  const homeOf = new Map(fusion.homeOf);
+  const ownerOf = new Map(fusion.ownerOf);
+  const partition = { ...fusion, homeOf, ownerOf };
+  let nextId = Math.max(0, ...fusion.groups.map(({ id }) => id + 1));
+  const partsOf = (group: Group): Group[] => {
+    const parts: Group[] = [];
+    const seen = new Set<Value>();
+    const isOwn = (value: Value): boolean => (homeOf.get(value) ?? group) === group;
+    const visit = (value: Value): void => {
+      if (seen.has(value) || readsFromMemory(value, group, partition, isInput)) return;
+      seen.add(value);
+      value.node.inputs.forEach(visit);
+      const apart = computes(value.node)
+        ? isOwn(value) && !group.inlined.has(value)
+        : group.stores.has(value);
+      if (!apart) return;
+      const outputs = value.node.outputs.filter((output) => isOwn(output) && !group.inlined.has(output));
+      const template = computes(value.node) ? templateOf(value.node) : mapOf(value);
+      const part = { ...plainGroup(nextId++, outputs, template), inlined: group.inlined };
+      parts.push(part);
+      for (const output of outputs) {
+        seen.add(output);
+        homeOf.set(output, part);
+        ownerOf.set(output, part);
+      }
+    };
+    group.stores.forEach(visit);
+    return parts;
+  };
+  const groups = fusion.groups.flatMap((group, index) => {
+    const ops = [...group.members].map(({ node }) => node.op);
+    return keep({ index, template: group.template.kind, ops }) ? [group] : partsOf(group);
+  });
+  return { ...partition, groups };
+}
+
+/** A group that computes and stores one op's results. */
+function plainGroup(id: number, outputs: readonly Value[], template: Template): Group {
+  return {
+    id,
+    template,
+    stores: new Set(outputs),
+    members: new Set(outputs),
+    inlined: new Set(),
+    stopped: new Set(["fusion is off"]),
+  };
+}
+
+/** Whether an op has results of its own: leaves are known, and movements show what is there. */
+function computes(node: Node): boolean {
+  const { kind } = definitionOf(node);
+  return kind !== "leaf" && kind !== "movement";
+}
+
+function mapOf({ shape }: Value): Template {
+  return { kind: "map", shape };
 }
 
 /** The loops of a node alone. */

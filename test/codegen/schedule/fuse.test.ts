@@ -4,7 +4,7 @@ import { fuse } from "../../../src/codegen/schedule/fuse.ts";
 import type { Group } from "../../../src/codegen/schedule/groups.ts";
 import { orderGroups, readsOf } from "../../../src/codegen/schedule/order.ts";
 import { simplify } from "../../../src/codegen/schedule/simplify.ts";
-import { unfused } from "../../../src/codegen/schedule/unfused.ts";
+import { takeApart, unfused } from "../../../src/codegen/schedule/unfused.ts";
 import type { Value } from "../../../src/graph/node.ts";
 import { expandComposites } from "../../../src/ops/expand.ts";
 import { definitionOf } from "../../../src/ops/table.ts";
@@ -21,9 +21,14 @@ function prepared(outputs: readonly Value[]) {
   return { order: graph.order, roots: expanded.map(graph.valueOf), isInput };
 }
 
+/** Every other group taken apart. */
+const halfFused: typeof unfused = (order, roots, isInput) =>
+  takeApart(fuse(order, roots, isInput), isInput, ({ index }) => index % 2 === 0);
+
 describe.each([
   ["fuse", fuse],
   ["unfused", unfused],
+  ["takeApart", halfFused],
 ])("%s", (_, partition) => {
   it("gives kernels that can be ordered, each reading only what was stored before", () => {
     fc.assert(
