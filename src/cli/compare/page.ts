@@ -24,7 +24,8 @@ export function comparisonPage(
     tableOf(contenders),
     "<h2>Training</h2>",
     chartSvg(contenders.map(curveOf), texts),
-    "<p>Each point is a mean over some steps; dashed, the loss of knowing only how frequent each token is.</p>",
+    "<p>Each point is a mean over some steps; dashed, the held-out loss of knowing only how frequent each token is. " +
+      "T-TA and the Transformer are trained on special tokens too, which are easy and not counted in the table.</p>",
     `<h2>Attention${sentence === undefined ? "" : ` in “${escaped(sentence)}”`}</h2>`,
     heatmapTeller,
     ...contenders.map(({ name }, i) => `<h2>${escaped(recipes[name].title)}</h2>${bodies[i]}`),
