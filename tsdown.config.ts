@@ -43,6 +43,8 @@ export default defineConfig([
         "webgpu",
         "@sparticuz/chromium",
       ],
+      // The library leaves it to whoever wants it; the command cannot.
+      alwaysBundle: ["fast-check"],
       onlyBundle: false,
     },
   },

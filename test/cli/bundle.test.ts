@@ -26,7 +26,7 @@ beforeAll(async () => {
     target: "node20",
     fixedExtension: false,
     dts: false,
-    deps: { onlyBundle: false },
+    deps: { alwaysBundle: ["fast-check"], onlyBundle: false },
     logLevel: "silent",
   });
   const text = join(folder, "text.txt");
