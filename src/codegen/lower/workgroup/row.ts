@@ -29,7 +29,8 @@ export function lowerRowWorkgroups(scope: LoweringScope, template: RowTemplate):
   const { rows, length } = template;
   if (length < shortRow && (length === 1 || numel(rows) >= fewRows)) return undefined;
   const { invocations = 1, sharedBytes = 0 } = scope.target.workgroup ?? {};
-  const size = workgroupSize(length, Math.min(invocations, 256));
+  const each = numel(rows) < fewRows ? 8 : 32;
+  const size = workgroupSize(length / each, Math.min(invocations, 256));
   const { passes, reductions } = planPasses(scope, template, 0);
   const partialBytes = reductions.length * size * elementBytes;
   if (passes.some(({ scans }) => scans.length > 0) || partialBytes > sharedBytes) return undefined;
@@ -194,9 +195,12 @@ class WorkgroupRowWriter {
   }
 }
 
-/** Invocations for so many elements: a power of two, a few elements each. */
-function workgroupSize(length: number, most: number): number {
+/**
+ * A power of two of invocations, no fewer than wanted where there may be so many. Where rows are many, few invocations for
+ * each keep all busy: each combines what the others have, which costs as much as a dozen elements.
+ */
+function workgroupSize(wanted: number, most: number): number {
   let size = 1;
-  while (size < length / 8 && size * 2 <= most) size *= 2;
+  while (size < wanted && size * 2 <= most) size *= 2;
   return Math.max(size, Math.min(32, most));
 }
