@@ -31,10 +31,12 @@ export function chromium(): ChromiumLaunch | undefined {
   if (process.platform !== "linux" || process.arch !== "x64") return undefined;
   const bin = join(dirname(createRequire(import.meta.url).resolve("@sparticuz/chromium")), "..", "..", "bin");
   const packed = join(bin, "chromium.br");
-  const name = `fusegrad-chromium-${statSync(packed).size}-${process.getuid?.() ?? 0}`;
-  const folder = writeFolder(join(tmpdir(), name), () => [
+  const name = `fusegrad-browser-${statSync(packed).size}-${process.getuid?.() ?? 0}`;
+  const folder = join(tmpdir(), name);
+  writeFolder(folder, () => [
     { name: "chromium", content: brotliDecompressSync(readFileSync(packed)) },
     ...["al2023", "fonts", "swiftshader"].flatMap((archive) => readArchive(join(bin, `${archive}.tar.br`))),
+    { name: "fonts.conf", content: Buffer.from(fontConfiguration(folder)) },
   ]);
   return {
     executablePath: join(folder, "chromium"),
@@ -42,6 +44,14 @@ export function chromium(): ChromiumLaunch | undefined {
     // For Chromium alone: a path of libraries set for this process would change what Node itself loads.
     env: { ...environment(), LD_LIBRARY_PATH: join(folder, "lib"), FONTCONFIG_PATH: folder },
   };
+}
+
+/** Where the fonts are: the package's own configuration names other folders, and Chromium stops where it finds none. */
+function fontConfiguration(folder: string): string {
+  return (
+    '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd">' +
+    `<fontconfig><dir>${join(folder, "fonts")}</dir><cachedir>${join(folder, "fonts-cache")}</cachedir></fontconfig>`
+  );
 }
 
 function environment(): Record<string, string> {
