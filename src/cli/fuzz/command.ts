@@ -21,6 +21,7 @@ interface FuzzCommandOptions {
   readonly ops?: string;
   readonly corpus?: string;
   readonly plant?: string;
+  readonly limit: number;
   readonly json?: true;
 }
 
@@ -49,6 +50,7 @@ export function addFuzzCommand(program: Command, terminal: Terminal): void {
     .option("--seed <n>", "seed of everything that is drawn", integer(0, 2 ** 32 - 1), 1)
     .option("--out <folder>", "where a repro file of each disagreement is written", path)
     .option("--ops <list>", "names of ops that graphs consist of, separated by commas", path)
+    .option("--limit <n>", "stop after so many disagreements", integer(1, 1e6), 10)
     .option("--corpus <folder>", "where the source of each distinct kernel is written", path)
     .option("--plant <name>", "plant a fault by its name (list: print their names)", path)
     .option("--json", "print lines of JSON")
@@ -78,7 +80,7 @@ async function fuzzOn(
   options: FuzzCommandOptions,
   terminal: Terminal,
 ): Promise<FuzzReport> {
-  const { seed, runs, time, ops, out, corpus, json } = options;
+  const { seed, runs, time, ops, out, corpus, json, limit } = options;
   let shown = performance.now();
   const found: Found[] = [];
   const kernels = corpus === undefined ? undefined : await Corpus.in(corpus);
@@ -93,6 +95,7 @@ async function fuzzOn(
       devices: judges.slice(0, on.length),
       variants: judges.slice(on.length),
       signal: terminal.signal,
+      maxDisagreements: limit,
       onDisagreement: (one) => {
         found.push(one);
         const { oracle, device, message } = one.disagreement;

@@ -58,7 +58,7 @@ export async function buildPlanted(name: string): Promise<string> {
         },
       },
     ],
-    output: { file: out, format: "esm", inlineDynamicImports: true },
+    output: { file: out, format: "esm", codeSplitting: false },
   });
   return out;
 }

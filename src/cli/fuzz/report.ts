@@ -28,12 +28,19 @@ export function progressData(report: FuzzReport, final: boolean): object {
     seed,
     graphs,
     seconds: Number(seconds.toFixed(3)),
+    cpuSeconds: cpuSeconds(),
     graphsPerSecond: Number((graphs / Math.max(seconds, 1e-9)).toFixed(2)),
     compared,
     undecided,
     coverage: final ? coverage : { ...covered, missing: missing.length },
     disagreements: disagreements.length,
   };
+}
+
+/** What this process has used of the processor. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** What was found, with the graph. */
