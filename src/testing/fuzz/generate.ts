@@ -66,14 +66,26 @@ function graphOf(op: OpName, { inputs, attrs }: Sample): GraphData {
 /** Ops of the table that a case can consist of: leaves of data are part of every case. */
 const single = opNames.filter((name) => name !== "source" && name !== "constant");
 
-/** All pairs of an op and a dtype that devices have, those of each op's usual dtype first. */
-function pairsOf(ops: readonly OpName[]): readonly (readonly [OpName, DType])[] {
-  const pairs = ops.flatMap((name) =>
-    specOf(name)
-      .dtypes.filter((dtype) => dtype !== "f64")
-      .map((dtype, place) => ({ pair: [name, dtype] as const, place })),
-  );
-  return pairs.sort((one, other) => one.place - other.place).map(({ pair }) => pair);
+/** One op of a dtype, and what is asked of it. */
+interface Turn {
+  readonly name: OpName;
+  readonly dtype: DType;
+  readonly check: "op" | "edges" | "differences";
+}
+
+/** All ops in all dtypes that devices have, on usual numbers, extreme ones and with gradients; each op's usual dtype first. */
+function turnsOf(ops: readonly OpName[]): readonly Turn[] {
+  const turns = ops.flatMap((name) => {
+    const { dtypes, differentiable } = specOf(name);
+    return dtypes
+      .filter((dtype) => dtype !== "f64")
+      .flatMap((dtype, place) => {
+        const all: Turn["check"][] =
+          dtype === "f32" && differentiable ? ["op", "differences", "edges"] : ["op", "edges"];
+        return all.map((check, k) => ({ name, dtype, check, rank: 10 * place + k }));
+      });
+  });
+  return turns.sort((one, other) => one.rank - other.rank);
 }
 
 /** Whether an op's results are exact, so that they can be compared on any numbers. */
@@ -171,7 +183,7 @@ export function caseMaker({ ops }: CaseOptions = {}): (seed: number, number: num
     if (!Object.hasOwn(opTable, name))
       throw new ArgumentError(`fuzz: no op is named ${name}; fusegrad/testing lists them in opNames`);
   }
-  const pairs = pairsOf(single.filter((name) => ops === undefined || ops.includes(name)));
+  const turns = turnsOf(single.filter((name) => ops === undefined || ops.includes(name)));
   const named = weighted.filter((name) => ops === undefined || ops.includes(name));
   const sources = [
     ...(named.length > 0 ? graphSources(named) : []),
@@ -181,18 +193,11 @@ export function caseMaker({ ops }: CaseOptions = {}): (seed: number, number: num
   return (seed, number) => {
     const draw = <T>(from: fc.Arbitrary<T>): T =>
       fc.sample(from, { seed: mixed(seed, number), numRuns: 1 })[0];
-    if (number % 3 !== 0 && sources.length > 0) return draw(graphs);
-    // In turn: each pair on usual numbers, on extreme ones, and its gradient.
-    const turn = Math.floor(number / 3);
-    const [name, dtype] = pairs[turn % pairs.length];
-    const round = Math.floor(turn / pairs.length) % 3;
-    if (round === 1) {
-      const extreme = draw(opCases(name, dtype, "edges"));
-      if (isExact(name, dtype, extreme)) return extreme;
-    }
-    if (round === 2 && dtype === "f32" && specOf(name).differentiable)
-      return draw(opCases(name, dtype, "differences"));
-    return draw(opCases(name, dtype, "op"));
+    if (number % 3 === 2 && sources.length > 0) return draw(graphs);
+    const { name, dtype, check } = turns[(number - Math.floor(number / 3)) % turns.length];
+    const drawn = draw(opCases(name, dtype, check));
+    // On extreme numbers, only what is exact can be compared.
+    return check !== "edges" || isExact(name, dtype, drawn) ? drawn : draw(opCases(name, dtype, "op"));
   };
 }
 

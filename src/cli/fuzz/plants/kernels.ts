@@ -128,13 +128,6 @@ export const kernels: Plants = {
     becomes: "const inside = lessThan(row, rows);",
     fault: "a tile of a product is read beyond the shared dim",
   },
-  "tile-columns": {
-    file: "codegen/lower/contract.ts",
-    text: 'body.loop("u", tileColumns - columns, "unroll", (inner, column) => {\n        inner.store(panel, at(add(columns, column)), zero);',
-    becomes:
-      'body.loop("u", tileColumns - columns, "unroll", (inner, column) => {\n        inner.store(panel, at(column), zero);',
-    fault: "a panel's own columns are cleared where those beyond the last should be",
-  },
   "tile-rows": {
     file: "codegen/lower/contract.ts",
     text: "[...tile.batch, add(tile.rowStart, r), k], block);",
