@@ -119,7 +119,7 @@ it("what becomes of a program can be read: every pass, and its source in WGSL", 
   );
   expect(passes.at(-1)?.after).toContain("local ");
   const [{ source }] = device.prepare(program).kernels;
-  expect(source).toMatch(/^@group\(0\)[^]*@compute @workgroup_size\(32\)\nfn stage0/);
+  expect(source).toMatch(/^@group\(0\)[\s\S]*@compute @workgroup_size\(32\)\nfn stage0/);
 });
 
 describe("numbers", () => {
