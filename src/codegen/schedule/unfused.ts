@@ -52,7 +52,8 @@ export interface GroupSummary {
 
 /**
  * The same partition with the groups that `keep` refuses taken apart: each op that such a group computes becomes a kernel
- * of its own, also where it was computed again for this group alone. What another group computes at home stays there.
+ * of its own. The other groups stay what they are: what they compute for themselves they do not read from the parts, so
+ * that no two kernels can come to wait for each other. The groups given become part of the result.
  */
 export function takeApart(
   fusion: Fusion,
@@ -63,8 +64,10 @@ export function takeApart(
   const ownerOf = new Map(fusion.ownerOf);
   const partition = { ...fusion, homeOf, ownerOf };
   let nextId = Math.max(0, ...fusion.groups.map(({ id }) => id + 1));
+  const groups: Group[] = [];
   const partsOf = (group: Group): Group[] => {
     const parts: Group[] = [];
+    const added: Value[] = [];
     const seen = new Set<Value>();
     const isOwn = (value: Value): boolean => (homeOf.get(value) ?? group) === group;
     const visit = (value: Value): void => {
@@ -77,20 +80,24 @@ export function takeApart(
       if (!apart) return;
       const outputs = value.node.outputs.filter((output) => isOwn(output) && !group.inlined.has(output));
       const template = computes(value.node) ? templateOf(value.node) : mapOf(value);
-      const part = { ...plainGroup(nextId++, outputs, template), inlined: group.inlined };
+      const part = { ...plainGroup(nextId++, outputs, template), inlined: new Set(group.inlined) };
       parts.push(part);
       for (const output of outputs) {
         seen.add(output);
+        if (!ownerOf.has(output)) added.push(output);
         homeOf.set(output, part);
         ownerOf.set(output, part);
       }
     };
     group.stores.forEach(visit);
+    // What others computed for themselves they go on computing: only what this group stored comes from its parts now.
+    for (const other of [...groups, ...fusion.groups])
+      if (other !== group) for (const value of added) other.inlined.add(value);
     return parts;
   };
-  const groups = fusion.groups.flatMap((group, index) => {
+  fusion.groups.forEach((group, index) => {
     const ops = [...group.members].map(({ node }) => node.op);
-    return keep({ index, template: group.template.kind, ops }) ? [group] : partsOf(group);
+    groups.push(...(keep({ index, template: group.template.kind, ops }) ? [group] : partsOf(group)));
   });
   return { ...partition, groups };
 }
