@@ -49,6 +49,19 @@ describe("explainPasses", () => {
   });
 });
 
+describe("the reasons why a kernel is no larger", () => {
+  eachTestAlone();
+
+  it.each<[string, (x: Tensor) => Tensor, string]>([
+    ["a product", (x) => x.softmax(-1).matmul(x.t()), "matmul: reads each element many"],
+    ["a reduction over other dims", (x) => x.softmax(-1).sum({ dim: 0 }), "sum: runs over other elements"],
+    ["a sort", (x) => x.sum({ dim: -1 }).argsort(), "argsort: is a kernel of its own"],
+  ])("name %s", (_, fn, reason) => {
+    const passes = explainPasses(fn, ones([4, 2]));
+    expect(passes.find(({ name }) => name === "fuse")?.after).toContain(`stopped at ${reason}`);
+  });
+});
+
 describe("explainPasses on the reference device", () => {
   eachTestAlone(() => new ReferenceDevice());
 

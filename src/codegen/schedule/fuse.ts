@@ -218,12 +218,12 @@ class Fuser {
     const group =
       this.#productBeside(node) ??
       this.#groupsNear(node.inputs).find(
-        (candidate) =>
-          sameLoops(candidate.template, template) &&
-          !this.#relations.waitsFor(node, candidate) &&
-          node.inputs.every((input) => this.#canReduceIn(input, candidate)),
+        (candidate) => this.#obstacleToReduce(node, template, candidate) === undefined,
       ) ??
       this.#groups.add(template);
+    this.#noteStopped(node, (home) =>
+      home === group ? undefined : this.#obstacleToReduce(node, template, home),
+    );
     // What feeds it is computed in its loops too, once, if nobody else does: several passes may read it.
     for (const input of node.inputs) {
       this.#externalise(input, group);
@@ -257,19 +257,39 @@ class Fuser {
     return undefined;
   }
 
-  /** Whether a reduction or scan of `input` can share the group's loops: it reads what is there, or the same data. */
-  #canReduceIn(input: Value, group: Group): boolean {
-    const coordinates = this.#groups.coordinatesOf(group);
+  /** Why a reduction or scan cannot share the group's loops; undefined if it reads what is there, or the same data. */
+  #obstacleToReduce(node: Node, template: Template, group: Group): string | undefined {
+    if (!sameLoops(group.template, template)) return "runs over other elements";
+    if (this.#relations.waitsFor(node, group)) return "is computed again later";
+    for (const input of node.inputs) {
+      const reason = this.#obstacleToReduceIn(input, group);
+      if (reason !== undefined) return reason;
+    }
+    return undefined;
+  }
+
+  #obstacleToReduceIn(input: Value, group: Group): string | undefined {
     const bases = basesOf(input);
     const atHome = bases.some((base) => this.#home.get(base) === group);
-    if (!atHome && !this.#groups.isRecent(group)) return false;
-    if (atHome && group.template.kind === "reduce") return false;
-    if (atHome && !readsInPlace(input.shape, input, coordinates)) return false;
-    if (atHome && bases.some((base) => this.#depths.isDeep(base))) return false;
+    if (!atHome && !this.#groups.isRecent(group)) return "reads other data";
+    if (atHome && group.template.kind === "reduce") return "needs the reduction's result for every element";
+    if (atHome && !readsInPlace(input.shape, input, this.#groups.coordinatesOf(group)))
+      return "reads another element of the kernel's own result";
+    if (atHome && bases.some((base) => this.#depths.isDeep(base))) return "the kernel is long enough";
     for (const base of bases) {
-      if (this.#home.get(base) !== group && this.#relations.isBehind(base, group)) return false;
+      if (this.#home.get(base) !== group && this.#relations.isBehind(base, group))
+        return "another operand is computed from this kernel's result";
     }
-    return atHome || this.#sharesReads(input, group);
+    return atHome || this.#sharesReads(input, group) ? undefined : "reads other data";
+  }
+
+  /** Notes in the kernels that compute an operand why the node did not join them. */
+  #noteStopped(node: Node, reasonFor: (home: Group) => string | undefined): void {
+    for (const base of node.inputs.flatMap(basesOf)) {
+      const home = this.#home.get(base);
+      const reason = home && reasonFor(home);
+      if (home && reason !== undefined) home.stopped.add(`${node.op}: ${reason}`);
+    }
   }
 
   #adopt(base: Value, input: Value, group: Group): void {
@@ -289,6 +309,7 @@ class Fuser {
 
   #placeProduct(node: Node): void {
     const [product] = node.outputs;
+    this.#noteStopped(node, () => "reads each element many times, from memory");
     for (const input of node.inputs) for (const base of basesOf(input)) this.#requireMemory(base);
     const beside = this.#pairing.sideOf.get(node);
     const group =
@@ -307,6 +328,7 @@ class Fuser {
 
   /** Scatters, sorts and attention, of whose results those are stored that somebody reads. */
   #placeAlone(node: Node, template: Template): void {
+    this.#noteStopped(node, () => "is a kernel of its own, which only elementwise operands join");
     for (const base of node.inputs.flatMap(basesOf)) {
       if (isTooCostlyInside(base, template, this.#relations)) this.#requireMemory(base);
       else this.#externalise(base);
