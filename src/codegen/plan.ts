@@ -29,7 +29,6 @@ import { type ProgramInput, standInsOf } from "./schedule/standIns.ts";
 import { type Step, stepOf } from "./schedule/steps.ts";
 import { type GroupSummary, takeApart, unfused } from "./schedule/unfused.ts";
 import type { Target } from "./target.ts";
-import { spread } from "./transform/spread.ts";
 
 /** What a program is planned from: the graph with its boundary. */
 export interface ProgramGraph {
@@ -378,7 +377,7 @@ class Planner {
     if (finished === undefined) {
       const expanded = expandMathIn(body, this.#target.intrinsics);
       if (this.#log) this.expanded.push(formatUnnamed(`${this.expanded.length}`, buffers, expanded));
-      const scheduled = this.#target.workgroup ? spread(expanded) : expanded;
+      const scheduled = this.#target.workgroup?.schedules.spread(expanded) ?? expanded;
       const phases = phasesOf(scheduled).map(placeLets);
       finished = { key, buffers, body: joinPhases(phases) };
       this.#finished.set(key, finished);

@@ -1,6 +1,7 @@
 import type { DType } from "../graph/dtype.ts";
+import type { WorkgroupSchedules } from "./lower/schedules.ts";
 
-/** What a plan may assume of a device: plain data. */
+/** What a plan may assume of a device. */
 export interface Target {
   readonly name: string;
   readonly dtypes: readonly DType[];
@@ -19,5 +20,6 @@ export interface Target {
     readonly invocations: number;
     /** Bytes that they may share. */
     readonly sharedBytes: number;
+    readonly schedules: WorkgroupSchedules;
   };
 }

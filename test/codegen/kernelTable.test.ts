@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { workgroupSchedules } from "../../src/codegen/lower/workgroup/index.ts";
 import { type Plan, planProgram } from "../../src/codegen/plan.ts";
 import type { Target } from "../../src/codegen/target.ts";
 import { BertConfig, BertForMaskedLM } from "../../src/models/index.ts";
@@ -18,7 +19,11 @@ const wasm: Target = {
   composites: new Set(["attention", "attentionGradient"]),
 };
 /** A device of workgroups must be given the same kernels. */
-const webgpu: Target = { ...wasm, name: "webgpu", workgroup: { invocations: 256, sharedBytes: 16_384 } };
+const webgpu: Target = {
+  ...wasm,
+  name: "webgpu",
+  workgroup: { invocations: 256, sharedBytes: 16_384, schedules: workgroupSchedules },
+};
 
 /** A device that plans and never runs. */
 class PlanningDevice extends WasmDevice {

@@ -1,7 +1,7 @@
 import { InternalError } from "../../graph/errors.ts";
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
-import { type AttentionAttrs, type AttentionOperands, attentionOperands } from "../../ops/attention.ts";
+import { type AttentionAttrs, type AttentionOperands, attentionOperands } from "../../ops/attentionOperands.ts";
 import { expand } from "../../ops/builders.ts";
 import { typed } from "../../ops/table.ts";
 import { atLeast } from "../index/condition.ts";

@@ -5,7 +5,7 @@ import {
   type AttentionGradientAttrs,
   type AttentionGradientOperands,
   attentionGradientOperands,
-} from "../../ops/attention.ts";
+} from "../../ops/attentionOperands.ts";
 import { expand } from "../../ops/builders.ts";
 import { typed } from "../../ops/table.ts";
 import { always, and, atLeast, type Condition } from "../index/condition.ts";

@@ -1,5 +1,5 @@
 import type { Node, Value } from "../../graph/node.ts";
-import { type AttentionAttrs, attentionOperands } from "../../ops/attention.ts";
+import { type AttentionAttrs, attentionOperands } from "../../ops/attentionOperands.ts";
 import { build } from "../../ops/build.ts";
 import { expand } from "../../ops/builders.ts";
 import { expandComposites } from "../../ops/expand.ts";

@@ -12,10 +12,6 @@ import { lowerReduce } from "./reduce.ts";
 import { lowerRow } from "./row.ts";
 import { lowerScatter } from "./scatter.ts";
 import { lowerSort } from "./sort.ts";
-import { lowerAttendWorkgroups } from "./workgroup/attend.ts";
-import { lowerAttendGradientWorkgroups } from "./workgroup/attendGradient.ts";
-import { lowerContractTiles } from "./workgroup/contract.ts";
-import { lowerRowWorkgroups } from "./workgroup/row.ts";
 
 /** Writes a group as loops. `inMemory` tells what other kernels or the program's inputs have put in memory. */
 export function lowerGroup(
@@ -26,23 +22,22 @@ export function lowerGroup(
 ): LoweredGroup {
   const scope: LoweringScope = { group, inMemory, target, names };
   const { template } = group;
+  const schedules = target.workgroup?.schedules;
   switch (template.kind) {
     case "map":
       return lowerMap(scope, template);
     case "row":
-      return (target.workgroup && lowerRowWorkgroups(scope, template)) ?? lowerRow(scope, template);
+      return schedules?.row(scope, template) ?? lowerRow(scope, template);
     case "reduce":
       return lowerReduce(scope, template);
     case "contract":
-      return target.workgroup ? lowerContractTiles(scope, template) : lowerContract(scope, template);
+      return (schedules?.contract ?? lowerContract)(scope, template);
     case "sort":
       return lowerSort(scope, template);
     case "attend":
-      return target.workgroup ? lowerAttendWorkgroups(scope, template) : lowerAttend(scope, template);
+      return (schedules?.attend ?? lowerAttend)(scope, template);
     case "attendGradient":
-      return target.workgroup
-        ? lowerAttendGradientWorkgroups(scope, template)
-        : lowerAttendGradient(scope, template);
+      return (schedules?.attendGradient ?? lowerAttendGradient)(scope, template);
     case "scatter":
       return lowerScatter(scope, template);
   }

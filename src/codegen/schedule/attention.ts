@@ -1,6 +1,6 @@
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
-import { scoreShapeOf } from "../../ops/attention.ts";
+import { scoreShapeOf } from "../../ops/attentionOperands.ts";
 import { formatSubgraph } from "../../ops/subgraph.ts";
 import { typed } from "../../ops/table.ts";
 import { costly } from "./costs.ts";

@@ -1,3 +1,4 @@
+import { workgroupSchedules } from "../../codegen/lower/workgroup/index.ts";
 import { planPasses, planProgram } from "../../codegen/plan.ts";
 import type { Target } from "../../codegen/target.ts";
 import { type DType, dtypeOfArray, type TypedArray } from "../../graph/dtype.ts";
@@ -61,6 +62,7 @@ export class WebGpuDevice implements Device {
       workgroup: {
         invocations: maxComputeInvocationsPerWorkgroup,
         sharedBytes: maxComputeWorkgroupStorageSize,
+        schedules: workgroupSchedules,
       },
     };
     void gpu.lost.then(({ reason, message }) => {

@@ -1,6 +1,7 @@
 import { allocateElements, type Elements, interpret } from "../../codegen/kernel/interpret.ts";
 import type { Buffer } from "../../codegen/kernel/ir.ts";
 import { verify } from "../../codegen/kernel/verify.ts";
+import { workgroupSchedules } from "../../codegen/lower/workgroup/index.ts";
 import { type Plan, planProgram } from "../../codegen/plan.ts";
 import type { Placement } from "../../codegen/schedule/memory.ts";
 import type { Target } from "../../codegen/target.ts";
@@ -26,7 +27,7 @@ export const target: Target = {
   intrinsics: new Set(),
   composites: new Set(["attention", "attentionGradient"]),
   alignment: 256,
-  workgroup: { invocations: 256, sharedBytes: 16_384 },
+  workgroup: { invocations: 256, sharedBytes: 16_384, schedules: workgroupSchedules },
 };
 
 class Memory implements Block {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { DType } from "../../graph/dtype.ts";
 import { numel, type Shape } from "../../graph/shape.ts";
-import type { AttentionAttrs, AttentionGradientAttrs } from "../../ops/attention.ts";
+import type { AttentionAttrs, AttentionGradientAttrs } from "../../ops/attentionOperands.ts";
 import type { Subgraph, SubgraphStep } from "../../ops/subgraph.ts";
 import type { Tolerance } from "../compare.ts";
 import { numberFor, real, tensorOf } from "./arbitraries.ts";
