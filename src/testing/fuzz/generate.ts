@@ -9,7 +9,7 @@ import { type GraphOptions, randomGraphs } from "../graphs.ts";
 import { opNames, samplesOf, specOf } from "../opSpecs.ts";
 import type { Sample } from "../specs/spec.ts";
 import type { CellData, FuzzCase } from "./cases.ts";
-import { buildGraph, type GraphData, type LeafData } from "./graphData.ts";
+import { buildGraph, type GraphData, type LeafData, retyped } from "./graphData.ts";
 import { blockCases, trainingCases } from "./training.ts";
 
 /** Steps whose results are exact on any numbers, NaN and infinities included. */
@@ -54,7 +54,9 @@ export function opCases(
   return samples.map((sample) => ({ check, graph: graphOf(name, sample) }));
 }
 
-function graphOf(op: OpName, { inputs, attrs }: Sample): GraphData {
+/** A sample as a graph, whose floats are f32 whatever they were drawn for. */
+function graphOf(op: OpName, { inputs, attrs: drawn }: Sample): GraphData {
+  const attrs = retyped(drawn, "f64", "f32");
   const leaves = inputs.map(({ shape, dtype, data }): LeafData => {
     return { shape, dtype: dtype === "f64" ? "f32" : dtype, numbers: { kind: "list", values: [...data] } };
   });

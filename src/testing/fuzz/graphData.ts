@@ -74,7 +74,7 @@ export function applySteps(
 ): BuiltGraph {
   const values = [...leaves];
   for (const { op, inputs, attrs } of steps) {
-    const typed = float === "f64" ? widened(attrs) : attrs;
+    const typed = float === "f64" ? retyped(attrs, "f32", "f64") : attrs;
     const operands = inputs.map((i) => values[i]);
     // A step names an op of the table, with that op's attributes.
     values.push(...build(op as OpName, operands, typed as AttrsOf<OpName>).outputs);
@@ -82,14 +82,14 @@ export function applySteps(
   return { leaves, outputs: results.map((i) => values[i]), values };
 }
 
-/** Attributes with every f32 made f64, those of inner graphs too. */
-function widened(data: unknown): unknown {
-  if (Array.isArray(data)) return data.map(widened);
+/** Attributes with every dtype `from` made `to`, those of inner graphs too. */
+export function retyped(data: unknown, from: DType, to: DType): unknown {
+  if (Array.isArray(data)) return data.map((part) => retyped(part, from, to));
   if (typeof data !== "object" || data === null) return data;
   return Object.fromEntries(
     Object.entries(data).map(([key, value]) => [
       key,
-      key === "dtype" && value === "f32" ? "f64" : widened(value),
+      key === "dtype" && value === from ? to : retyped(value, from, to),
     ]),
   );
 }
