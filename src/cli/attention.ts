@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { ArgumentError, FileFormatError } from "../graph/errors.ts";
+import { ArgumentError, FileFormatError, IndexOutOfRangeError } from "../graph/errors.ts";
 import {
   type AttentionSection,
   attentionSections,
@@ -38,6 +38,8 @@ export function addAttentionCommand(program: Command, terminal: Terminal): void 
       const sections = await onDevice(options.device, 0, async () =>
         sectionsOf(await readModel(folder), text, options.seed),
       ).catch((error: unknown) => {
+        // More tokens than the model has positions.
+        if (error instanceof IndexOutOfRangeError) throw new UsageError(error.message, { cause: error });
         if (!(error instanceof ArgumentError)) throw error;
         throw new FileFormatError(`${folder}: ${error.message}`, { cause: error });
       });

@@ -114,6 +114,13 @@ describe("attention", () => {
     expect((await readFile(file, "utf8")).match(/<canvas /g)).toHaveLength(2);
   });
 
+  it("refuses a text that is longer than the model has positions", async () => {
+    const long = "the whale sees ".repeat(100);
+    const { status, stderr } = await fusegrad(["attention", model, long, ...onReference]);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: tta: \d+ tokens, but max_position_embeddings is \d+; cut the sequence/);
+  });
+
   it("refuses a layer that there is not, and a page where there is no folder", async () => {
     const layer = await fusegrad(["attention", model, "the sea", "--layer", "1", ...onReference]);
     expect(layer).toMatchObject({ status: 2, stderr: "error: --layer 1: the model has 1, counted from 0\n" });
