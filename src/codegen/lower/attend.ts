@@ -1,7 +1,11 @@
 import { InternalError } from "../../graph/errors.ts";
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
-import { type AttentionAttrs, type AttentionOperands, attentionOperands } from "../../ops/attentionOperands.ts";
+import {
+  type AttentionAttrs,
+  type AttentionOperands,
+  attentionOperands,
+} from "../../ops/attentionOperands.ts";
 import { expand } from "../../ops/builders.ts";
 import { typed } from "../../ops/table.ts";
 import { atLeast } from "../index/condition.ts";
