@@ -86,7 +86,8 @@ function rounded(result: Value, carried: Value, ulps = 1): Value {
 function monotone(apply: (x: Value) => Value, x: Value, error: Value): Value {
   const at = (moved: Value): Value => magnitude(b.sub(wide(apply(moved)), wide(apply(wide(x)))));
   const moved = larger(at(b.add(wide(x), error)), at(b.sub(wide(x), error)));
-  return b.where(b.eq(error, unknown), unknown, moved);
+  // An error that is itself NaN is unknown too.
+  return b.where(b.lt(error, unknown), moved, unknown);
 }
 
 function boundOf(node: Node, output: Value, errors: readonly Value[]): Value {

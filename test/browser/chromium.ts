@@ -17,6 +17,8 @@ const flags = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
+  // Clearing the memory of workgroups in unrolled loops keeps the compiler of a GPU in software busy for seconds.
+  "--enable-dawn-features=disable_workgroup_init",
   "--enable-unsafe-swiftshader",
   "--use-angle=swiftshader",
   "--disable-background-networking",

@@ -40,6 +40,7 @@ describe.runIf(launch !== undefined)("the page that trains BERT", () => {
 
   async function open() {
     const page = await browser.newPage({ viewport: { width: 800, height: 1000 } });
+    page.setDefaultTimeout(120_000);
     const problems: string[] = [];
     page.on("pageerror", (error) => problems.push(error.message));
     await page.goto(server.resolvedUrls?.local[0] ?? "");
