@@ -49,6 +49,8 @@ export {
   uniform,
   zeros,
 } from "./tensor/create.ts";
+export { diag, eye, linspace, logspace, trilIndices, triuIndices } from "./tensor/createByRule.ts";
+export { fullLike, onesLike, randLike, randnLike, zerosLike } from "./tensor/createLike.ts";
 export { type CustomGradientContext, customGradient, withGradientHook } from "./tensor/customGradient.ts";
 export { corrcoef, cov, cross, nanmean, nansum, quantile, trapezoid } from "./tensor/estimates.ts";
 export { explain, explainPasses } from "./tensor/explain.ts";
