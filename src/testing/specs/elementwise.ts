@@ -221,6 +221,8 @@ const binarySpecs = {
     doc: "x to the y, as IEEE 754 defines it.",
     dtypes: FLOATS,
     usual: () => two(real(0.1, 3), real(-3, 3)),
+    // Where the exponent is 0, the gradient of x is the constant 0, whatever is near it.
+    smooth: two(real(0.1, 3), awayFromZero(0.1, 3)),
     differentiable: true,
     tolerance: ulps(64),
   }),
