@@ -26,15 +26,28 @@ interface Line {
   readonly graphs?: number;
 }
 
-/** Faults of WGSL need what runs WGSL; GPUs' loops are run step by step, which finds races. */
-const devicesFor = (name: string): readonly string[] =>
-  name.startsWith("wgsl-") ? ["webgpu"] : ["wasm", "interpreted"];
+/** Faults of WGSL need what runs WGSL; GPUs' loops are run step by step, which finds races; wasm runs all others, and fast. */
+function deviceFor(name: string): string {
+  const { file } = plants[name];
+  if (file.includes("/wgsl/")) return "webgpu";
+  return file.includes("/workgroup/") ? "interpreted" : "wasm";
+}
 
 /** Runs the fuzzer with a fault in it for so many seconds of the processor at most. */
 async function tryPlant(name: string, seconds: number, seed: number): Promise<Outcome> {
   const file = await buildPlanted(name);
-  const devices = devicesFor(name).flatMap((device) => ["--device", device]);
-  const args = ["fuzz", "--json", "--runs", "100000", "--seed", String(seed), ...devices, "--limit", "1"];
+  const args = [
+    "fuzz",
+    "--json",
+    "--runs",
+    "100000",
+    "--seed",
+    String(seed),
+    "--device",
+    deviceFor(name),
+    "--limit",
+    "1",
+  ];
   // ulimit counts the processor's seconds, which a loaded machine does not stretch.
   const command = `ulimit -t ${seconds}; exec "$0" "$@"`;
   const child = spawn("sh", ["-c", command, process.execPath, file, ...args], {
