@@ -1,20 +1,12 @@
-import { InternalError } from "../../graph/errors.ts";
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
-import {
-  type AttentionAttrs,
-  type AttentionOperands,
-  attentionOperands,
-} from "../../ops/attentionOperands.ts";
-import { expand } from "../../ops/builders.ts";
-import { typed } from "../../ops/table.ts";
 import { atLeast } from "../index/condition.ts";
-import { add, type Expression, floorDivide, linearize, modulo, multiply } from "../index/expression.ts";
+import { add, type Expression, floorDivide, modulo, multiply } from "../index/expression.ts";
 import type { Buffer, Scalar } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
-import { type Coordinates, placeOf, type Template } from "../schedule/groups.ts";
+import type { Template } from "../schedule/groups.ts";
 import { Partials } from "./accumulate.ts";
-import { mayAttend, type ScoreGraph, scoreGraphOf } from "./attendScore.ts";
+import { mayAttend } from "./attendScore.ts";
 import {
   cell,
   clear,
@@ -33,6 +25,7 @@ import {
   total,
   vectorWidth,
 } from "./attendTiles.ts";
+import { type Attention, attentionOf, rowFactor, storedAt } from "./attention.ts";
 import { Block, Names } from "./block.ts";
 import { Computation, type LoweringScope } from "./compute.ts";
 import { elementLoop, type LoweredGroup, storeAll } from "./loops.ts";
@@ -63,11 +56,7 @@ interface Tile {
 
 class AttendWriter {
   readonly #scope: LoweringScope;
-  readonly #node: Node;
-  readonly #attrs: AttentionAttrs;
-  readonly #operands: AttentionOperands;
-  readonly #graph: ScoreGraph;
-  readonly #kept: Value | undefined;
+  readonly #attention: Attention;
   readonly #computation: Computation;
   readonly #queries: Parts;
   readonly #keys: Parts;
@@ -85,18 +74,11 @@ class AttendWriter {
   readonly #sums: Buffer;
   readonly #decays: Buffer;
 
-  constructor(scope: LoweringScope, original: Node) {
-    const node = typed(original);
-    if (node.op !== "attention") throw new InternalError(`attend kernel: ${node.op} is no attention`);
+  constructor(scope: LoweringScope, node: Node) {
     this.#scope = scope;
-    this.#node = original;
-    this.#attrs = node.attrs;
-    this.#operands = attentionOperands(node.inputs, node.attrs);
-    this.#graph = scoreGraphOf(original, node.attrs);
-    const { kept } = this.#operands;
-    this.#kept = kept && expand(kept, this.#operands.scores);
+    this.#attention = attentionOf(node);
     this.#computation = new Computation(scope);
-    const { query, value, scores } = this.#operands;
+    const { query, value, scores } = this.#attention.operands;
     this.#queries = cutQueries(scores[scores.length - 2]);
     this.#keys = cutKeys(scores[scores.length - 1]);
     this.#depth = query.shape[query.shape.length - 1];
@@ -115,7 +97,7 @@ class AttendWriter {
 
   write(): LoweredGroup {
     const block = new Block(new Names());
-    const { scores } = this.#operands;
+    const { scores } = this.#attention.operands;
     // The panels are shared: batches come one after the other, and so do blocks of queries.
     block.loops("b", scores.slice(0, -2), "loop", (at, batch) => {
       this.#stageKeys(at, batch);
@@ -126,7 +108,7 @@ class AttendWriter {
         body.loop("j", this.#keys.count, "loop", (inner, j) => {
           const tile = { batch, query, key: startOf(this.#keys, j), newKey: firstOf(this.#keys, j) };
           const reach = { ...tile, queries: this.#queries.size, keys: this.#keys.size };
-          inner.when(mayAttend(this.#graph.score, reach), (seen) => this.#writeTile(seen, tile, j));
+          inner.when(mayAttend(this.#attention.graph.score, reach), (seen) => this.#writeTile(seen, tile, j));
         });
         this.#endRows(body, batch, query);
       });
@@ -163,7 +145,7 @@ class AttendWriter {
             multiply(k, tileColumns),
             modulo(key, tileColumns),
           ),
-        (inner, k, key) => this.#element(this.#operands.key, [...batch, add(start, key), k], inner),
+        (inner, k, key) => this.#element(this.#attention.operands.key, [...batch, add(start, key), k], inner),
       );
     });
   }
@@ -180,13 +162,13 @@ class AttendWriter {
           multiply(key, tileColumns),
           modulo(column, tileColumns),
         ),
-      (inner, key, column) => this.#element(this.#operands.value, [...batch, key, column], inner),
+      (inner, key, column) => this.#element(this.#attention.operands.value, [...batch, key, column], inner),
     );
   }
 
   #beginRows(block: Block, batch: readonly Expression[], query: Expression): void {
     const { size } = this.#queries;
-    const { scale } = this.#attrs;
+    const { scale } = this.#attention.attrs;
     stage(
       block,
       this.#queryRows,
@@ -195,7 +177,7 @@ class AttendWriter {
       (inner, row, k) =>
         s.binary(
           "mul",
-          this.#element(this.#operands.query, [...batch, add(query, row), k], inner),
+          this.#element(this.#attention.operands.query, [...batch, add(query, row), k], inner),
           s.constant("f32", scale),
         ),
     );
@@ -282,7 +264,7 @@ class AttendWriter {
 
   #score(block: Block, tile: Tile, row: Expression, column: Expression): Scalar {
     const computation = this.#computation;
-    const { product, score } = this.#graph;
+    const { product, score } = this.#attention.graph;
     computation.bind(product, cell(this.#scores, padded(this.#keys.size), row, column));
     const scalar = this.#element(score, this.#indexOf(tile, row, column), block);
     computation.unbind(product);
@@ -291,23 +273,18 @@ class AttendWriter {
   }
 
   #dropped(block: Block, tile: Tile, row: Expression, column: Expression, exponential: Scalar): Scalar {
-    if (this.#kept === undefined) return exponential;
-    const kept = this.#element(this.#kept, this.#indexOf(tile, row, column), block);
+    if (this.#attention.kept === undefined) return exponential;
+    const kept = this.#element(this.#attention.kept, this.#indexOf(tile, row, column), block);
     return s.select(kept, exponential, s.constant("f32", 0));
   }
 
   /** Divides by the sums and stores, with whatever follows elementwise. */
   #endRows(block: Block, batch: readonly Expression[], query: Expression): void {
-    const [result, maximum, logSum] = this.#node.outputs;
-    const { dropout, emptyRow } = this.#attrs;
+    const [result, maximum, logSum] = this.#attention.node.outputs;
     const computation = this.#computation;
     block.loop("r", this.#queries.size, "loop", (body, row) => {
       const sum = body.let(s.load(this.#sums, row));
-      const quotient = s.binary("div", s.constant("f32", 1 / (1 - dropout)), sum);
-      const nothing = s.constant("f32", 0);
-      const factor = body.let(
-        emptyRow === "zero" ? s.select(s.binary("eq", sum, nothing), nothing, quotient) : quotient,
-      );
+      const factor = body.let(rowFactor(this.#attention, sum));
       computation.bind(maximum, body.let(s.load(this.#maxima, row)));
       computation.bind(logSum, body.let(s.unary("log", sum)));
       const rows = [...batch, add(query, row)];
@@ -327,23 +304,6 @@ class AttendWriter {
 
   /** Stores the group's values of one element a column, or (without) of one element a row. */
   #store(block: Block, rows: readonly Expression[], column: Expression | undefined): void {
-    const { shape } = this.#node.outputs[0];
-    const narrowShape = shape.slice(0, -1);
-    const wide = column === undefined ? rows : [...rows, column];
-    const wideShape = column === undefined ? narrowShape : shape;
-    const coordinates: Coordinates = { wide, wideShape, narrow: rows, narrowShape };
-    const isWide = (value: Value): boolean => numel(value.shape) === numel(shape);
-    const values = [...this.#scope.group.stores].filter((value) => isWide(value) === (column !== undefined));
-    const position = linearize(wide, wideShape);
-    storeAll(
-      block,
-      this.#computation,
-      values.map((value) => {
-        const place = placeOf(value.shape, coordinates);
-        if (place === undefined)
-          throw new InternalError(`attend kernel: ${value.node.op} has no place in the result`);
-        return { value, index: place.index, position };
-      }),
-    );
+    storeAll(block, this.#computation, storedAt(this.#attention, this.#scope.group, rows, column));
   }
 }

@@ -1,20 +1,12 @@
-import { InternalError } from "../../graph/errors.ts";
 import type { Node, Value } from "../../graph/node.ts";
 import { numel } from "../../graph/shape.ts";
-import {
-  type AttentionGradientAttrs,
-  type AttentionGradientOperands,
-  attentionGradientOperands,
-} from "../../ops/attentionOperands.ts";
-import { expand } from "../../ops/builders.ts";
-import { typed } from "../../ops/table.ts";
 import { always, and, atLeast, type Condition } from "../index/condition.ts";
 import { add, type Expression, floorDivide, linearize, modulo, multiply } from "../index/expression.ts";
 import type { Buffer, Scalar } from "../kernel/ir.ts";
 import * as s from "../kernel/scalars.ts";
 import type { Template } from "../schedule/groups.ts";
 import { Partials } from "./accumulate.ts";
-import { mayAttend, placeholder, primitivesOf, type ScoreGraph, scoreGraphOf } from "./attendScore.ts";
+import { mayAttend } from "./attendScore.ts";
 import {
   cell,
   clear,
@@ -32,6 +24,7 @@ import {
   total,
   vectorWidth,
 } from "./attendTiles.ts";
+import { type AttentionGradient, attentionGradientOf } from "./attention.ts";
 import { Block, Names } from "./block.ts";
 import { Computation, type LoweringScope } from "./compute.ts";
 import { elementLoop, type LoweredGroup } from "./loops.ts";
@@ -62,14 +55,7 @@ interface Tile {
 
 class AttendGradientWriter {
   readonly #scope: LoweringScope;
-  readonly #node: Node;
-  readonly #attrs: AttentionGradientAttrs;
-  readonly #operands: AttentionGradientOperands;
-  readonly #graph: ScoreGraph;
-  /** The gradient of a score, and what the derivative makes of it: of the product and of captured values. */
-  readonly #ofScore: Value;
-  readonly #derivative: readonly Value[];
-  readonly #kept: Value | undefined;
+  readonly #attention: AttentionGradient;
   readonly #computation: Computation;
   readonly #queries: Parts;
   readonly #keys: Parts;
@@ -93,22 +79,10 @@ class AttendGradientWriter {
   readonly #probabilities: Buffer;
   readonly #slopes: Buffer;
 
-  constructor(scope: LoweringScope, original: Node) {
-    const node = typed(original);
-    if (node.op !== "attentionGradient")
-      throw new InternalError(`attendGradient kernel: ${node.op} is no gradient of attention`);
-    const { attrs } = node;
-    const operands = attentionGradientOperands(node.inputs, attrs);
-    const { query, value, kept, scores } = operands;
+  constructor(scope: LoweringScope, node: Node) {
     this.#scope = scope;
-    this.#node = original;
-    this.#attrs = attrs;
-    this.#operands = operands;
-    this.#graph = scoreGraphOf(original, attrs);
-    this.#ofScore = placeholder(scores, query.dtype);
-    const { product, captured } = this.#graph;
-    this.#derivative = primitivesOf(attrs.derivative, [product, ...captured, this.#ofScore]);
-    this.#kept = kept && expand(kept, scores);
+    this.#attention = attentionGradientOf(node);
+    const { query, value, scores } = this.#attention.operands;
     this.#computation = new Computation(scope);
     this.#queries = cutQueries(scores[scores.length - 2]);
     this.#keys = cutKeys(scores[scores.length - 1]);
@@ -134,8 +108,8 @@ class AttendGradientWriter {
 
   write(): LoweredGroup {
     const block = new Block(new Names());
-    const { scores } = this.#operands;
-    const skips = this.#node.outputs.slice(3).every((output) => !this.#wants(output));
+    const { scores } = this.#attention.operands;
+    const skips = this.#attention.node.outputs.slice(3).every((output) => !this.#wants(output));
     // All batches share the scratch: they come one after the other.
     block.loops("b", scores.slice(0, -2), "loop", (at, batch) => {
       this.#beginBatch(at, batch);
@@ -148,7 +122,7 @@ class AttendGradientWriter {
           const tile = { batch, query, newQuery: firstOf(this.#queries, i), key, newKey };
           const reach = { batch, query, queries: this.#queries.size, key, keys: this.#keys.size };
           // What is stored at every score must be stored where it is 0, too.
-          const seen = skips ? mayAttend(this.#graph.score, reach) : always;
+          const seen = skips ? mayAttend(this.#attention.graph.score, reach) : always;
           inner.when(seen, (at) => this.#writeTile(at, tile));
         });
         this.#endKeys(body, batch, key, newKey);
@@ -170,11 +144,13 @@ class AttendGradientWriter {
 
   /** Whether gradients of scores are needed: not for those of the values alone. */
   get #wantsSlopes(): boolean {
-    return this.#node.outputs.some((output, i) => i !== 2 && this.#wants(output));
+    return this.#attention.node.outputs.some((output, i) => i !== 2 && this.#wants(output));
   }
 
   #operationsOfScore(): number {
-    const [ofQuery, ofKey, ofValue] = this.#node.outputs.map((output) => (this.#wants(output) ? 1 : 0));
+    const [ofQuery, ofKey, ofValue] = this.#attention.node.outputs.map((output) =>
+      this.#wants(output) ? 1 : 0,
+    );
     return this.#depth * (1 + ofQuery + ofKey) + this.#width * ((this.#wantsSlopes ? 1 : 0) + ofValue);
   }
 
@@ -184,8 +160,8 @@ class AttendGradientWriter {
   }
 
   #beginBatch(block: Block, batch: readonly Expression[]): void {
-    const { query, cotangent, result, maximum, logSum, logSumCotangent } = this.#operands;
-    const { scale, emptyRow } = this.#attrs;
+    const { query, cotangent, result, maximum, logSum, logSumCotangent } = this.#attention.operands;
+    const { scale, emptyRow } = this.#attention.attrs;
     const { total: length } = this.#queries;
     const rows = (buffer: Buffer, columns: number, value: Value, factor: number): void =>
       stage(
@@ -221,7 +197,7 @@ class AttendGradientWriter {
   }
 
   #beginKeys(block: Block, batch: readonly Expression[], start: Expression): void {
-    const { key, value } = this.#operands;
+    const { key, value } = this.#attention.operands;
     const { size } = this.#keys;
     const panels = (buffer: Buffer, depth: number, of: Value): void =>
       stage(
@@ -250,7 +226,7 @@ class AttendGradientWriter {
   }
 
   #writeTile(block: Block, tile: Tile): void {
-    const [ofQuery, ofKey, ofValue] = this.#node.outputs;
+    const [ofQuery, ofKey, ofValue] = this.#attention.node.outputs;
     const { size: rows } = this.#queries;
     const { size: keys } = this.#keys;
     this.#multiplyRows(block, tile, this.#queryRows, this.#keyPanels, this.#depth, this.#probabilities);
@@ -325,14 +301,14 @@ class AttendGradientWriter {
   #writeRow(block: Block, tile: Tile, row: Expression): void {
     const { size } = this.#keys;
     const computation = this.#computation;
-    const { product, score } = this.#graph;
+    const { product, score } = this.#attention.graph;
     const query = add(tile.query, row);
     const isNew = overlaps(this.#queries) ? atLeast(query, tile.newQuery) : always;
     // A query that an earlier block has had: exp(score - infinity) is 0.
     const shift = block.let(s.guard(isNew, s.load(this.#shifts, query), infinity));
     const logSum = block.let(s.guard(isNew, s.load(this.#logSums, query), 0));
     const mean = block.let(s.load(this.#means, query));
-    const { dropout } = this.#attrs;
+    const { dropout } = this.#attention.attrs;
     const nothing = s.constant("f32", 0);
     elementLoop(block, size, vectorWidth(size), "loop", (inner, column) => {
       const at = add(multiply(row, padded(size)), column);
@@ -342,18 +318,18 @@ class AttendGradientWriter {
       const isNewKey = overlaps(this.#keys) ? atLeast(key, tile.newKey) : always;
       const scalar = inner.let(s.guard(isNewKey, this.#element(score, index, inner), -infinity));
       const probability = inner.let(s.unary("exp", s.binary("sub", s.binary("sub", scalar, shift), logSum)));
-      const kept = this.#kept && inner.let(this.#element(this.#kept, index, inner));
+      const kept = this.#attention.kept && inner.let(this.#element(this.#attention.kept, index, inner));
       const dropped = (x: Scalar): Scalar =>
         kept ? s.select(kept, s.binary("mul", x, s.constant("f32", 1 / (1 - dropout))), nothing) : x;
       if (this.#wantsSlopes) {
         const slope = s.binary("sub", dropped(s.load(this.#slopes, at)), mean);
-        computation.bind(this.#ofScore, inner.let(s.binary("mul", probability, slope)));
-        const [ofProduct, ...ofCaptured] = this.#derivative.map((value) =>
+        computation.bind(this.#attention.ofScore, inner.let(s.binary("mul", probability, slope)));
+        const [ofProduct, ...ofCaptured] = this.#attention.derivative.map((value) =>
           inner.let(this.#element(value, index, inner)),
         );
         inner.store(this.#slopes, at, ofProduct);
         inner.when(and(isNew, isNewKey), (stored) => this.#storeCaptured(stored, index, ofCaptured));
-        computation.unbind(this.#ofScore);
+        computation.unbind(this.#attention.ofScore);
       }
       inner.store(this.#probabilities, at, dropped(probability));
       computation.unbind(product);
@@ -362,14 +338,14 @@ class AttendGradientWriter {
 
   #storeCaptured(block: Block, index: readonly Expression[], gradients: readonly Scalar[]): void {
     gradients.forEach((gradient, i) => {
-      const output = this.#node.outputs[3 + i];
+      const output = this.#attention.node.outputs[3 + i];
       if (!this.#wants(output)) return;
       block.store(this.#computation.bufferOf(output), linearize(index, output.shape), gradient);
     });
   }
 
   #endKeys(block: Block, batch: readonly Expression[], start: Expression, newKey: Expression): void {
-    const [, ofKey, ofValue] = this.#node.outputs;
+    const [, ofKey, ofValue] = this.#attention.node.outputs;
     const { size } = this.#keys;
     block.loop("r", size, "loop", (body, row) => {
       const key = add(start, row);
@@ -382,9 +358,9 @@ class AttendGradientWriter {
   }
 
   #endBatch(block: Block, batch: readonly Expression[]): void {
-    const [ofQuery] = this.#node.outputs;
+    const [ofQuery] = this.#attention.node.outputs;
     block.loop("r", this.#queries.total, "loop", (body, row) =>
-      this.#storeRow(body, ofQuery, this.#ofQueries, row, [...batch, row], this.#attrs.scale),
+      this.#storeRow(body, ofQuery, this.#ofQueries, row, [...batch, row], this.#attention.attrs.scale),
     );
   }
 

@@ -65,16 +65,15 @@ export function blocks(
   if (extent > full * size) body(block, extent - full * size, constant(full * size));
 }
 
+/** A value to be computed at an index, and its place in memory. */
+export interface Stored {
+  readonly value: Value;
+  readonly index: readonly Expression[];
+  readonly position: Expression;
+}
+
 /** Computes every value at its index before anything is stored, so that a store cannot change what another one reads. */
-export function storeAll(
-  block: Block,
-  computation: Computation,
-  values: readonly {
-    readonly value: Value;
-    readonly index: readonly Expression[];
-    readonly position: Expression;
-  }[],
-): void {
+export function storeAll(block: Block, computation: Computation, values: readonly Stored[]): void {
   const computed = values.map(({ value, index }) => block.let(computation.element(value, index, block)));
   values.forEach(({ value, position }, i) => {
     block.store(computation.bufferOf(value), position, computed[i]);

@@ -1,21 +1,14 @@
-import { InternalError } from "../../../graph/errors.ts";
-import type { Node, Value } from "../../../graph/node.ts";
+import type { Node } from "../../../graph/node.ts";
 import { numel } from "../../../graph/shape.ts";
-import {
-  type AttentionAttrs,
-  type AttentionOperands,
-  attentionOperands,
-} from "../../../ops/attentionOperands.ts";
-import { expand } from "../../../ops/builders.ts";
-import { typed } from "../../../ops/table.ts";
 import { and, type Condition, equalTo, lessThan } from "../../index/condition.ts";
-import { add, constant, type Expression, linearize, modulo, multiply } from "../../index/expression.ts";
+import { add, constant, type Expression, modulo, multiply } from "../../index/expression.ts";
 import type { Buffer, LocalArray, Scalar } from "../../kernel/ir.ts";
 import * as s from "../../kernel/scalars.ts";
-import { type Coordinates, placeOf, type Template } from "../../schedule/groups.ts";
+import type { Template } from "../../schedule/groups.ts";
 import type { Reducer } from "../accumulate.ts";
-import { mayAttend, type ScoreGraph, scoreGraphOf } from "../attendScore.ts";
+import { mayAttend } from "../attendScore.ts";
 import { largest, total } from "../attendTiles.ts";
+import { type Attention, attentionOf, rowFactor, storedAt } from "../attention.ts";
 import { Block, Names } from "../block.ts";
 import { Computation, type LoweringScope } from "../compute.ts";
 import { type LoweredGroup, storeAll } from "../loops.ts";
@@ -63,11 +56,7 @@ interface Part {
 
 class AttendWorkgroupWriter {
   readonly #scope: LoweringScope;
-  readonly #node: Node;
-  readonly #attrs: AttentionAttrs;
-  readonly #operands: AttentionOperands;
-  readonly #graph: ScoreGraph;
-  readonly #kept: Value | undefined;
+  readonly #attention: Attention;
   readonly #computation: Computation;
   readonly #products: TileProducts;
   readonly #queries: Tiles;
@@ -84,16 +73,10 @@ class AttendWorkgroupWriter {
   readonly #sums: Buffer;
   readonly #decays: Buffer;
 
-  constructor(scope: LoweringScope, original: Node) {
-    const node = typed(original);
-    if (node.op !== "attention") throw new InternalError(`attend kernel: ${node.op} is no attention`);
+  constructor(scope: LoweringScope, node: Node) {
     this.#scope = scope;
-    this.#node = original;
-    this.#attrs = node.attrs;
-    this.#operands = attentionOperands(node.inputs, node.attrs);
-    this.#graph = scoreGraphOf(original, node.attrs);
-    const { kept, scores, value } = this.#operands;
-    this.#kept = kept && expand(kept, scores);
+    this.#attention = attentionOf(node);
+    const { scores, value } = this.#attention.operands;
     this.#queries = tilesOf(scores[scores.length - 2], mostRowsEach);
     this.#keys = tilesOf(scores[scores.length - 1], mostRowsEach);
     this.#columns = tilesOf(value.shape[value.shape.length - 1], mostColumnsEach);
@@ -115,7 +98,7 @@ class AttendWorkgroupWriter {
 
   write(): LoweredGroup {
     const block = new Block(new Names());
-    const { scores, query, value } = this.#operands;
+    const { scores, query, value } = this.#attention.operands;
     // Values without columns still have statistics.
     const chunks = Math.max(1, this.#columns.count);
     block.loops("b", scores.slice(0, -2), "grid", (at, batch) => {
@@ -150,7 +133,9 @@ class AttendWorkgroupWriter {
     block.loop("j", this.#keys.count, "loop", (body, j) => {
       const key = multiply(j, this.#keys.size);
       const reach = { batch, query, queries: this.#queries.size, key, keys: this.#keys.size };
-      body.when(mayAttend(this.#graph.score, reach), (seen) => this.#writeTile(seen, part, key, mixed));
+      body.when(mayAttend(this.#attention.graph.score, reach), (seen) =>
+        this.#writeTile(seen, part, key, mixed),
+      );
     });
     block.barrier();
     this.#storeResults(block, part, mixed);
@@ -159,12 +144,12 @@ class AttendWorkgroupWriter {
 
   #writeTile(block: Block, part: Part, key: Expression, mixed: LocalArray): void {
     const { lane, batch } = part;
-    const { scale } = this.#attrs;
+    const { scale } = this.#attention.attrs;
     const sums = this.#products.rowsByRows(
       block,
       lane,
-      [{ value: this.#operands.query, batch, start: part.query, factor: scale }, this.#queries],
-      [{ value: this.#operands.key, batch, start: key }, this.#keys],
+      [{ value: this.#attention.operands.query, batch, start: part.query, factor: scale }, this.#queries],
+      [{ value: this.#attention.operands.key, batch, start: key }, this.#keys],
     );
     block.loop("r", this.#queries.each, "unroll", (row, i) =>
       row.loop("c", this.#keys.each, "unroll", (cell, j) =>
@@ -182,7 +167,7 @@ class AttendWorkgroupWriter {
     });
     const element = (row: Expression, k: Expression): Scalar =>
       s.load(this.#scores, add(multiply(row, this.#keys.size), k));
-    const { value } = this.#operands;
+    const { value } = this.#attention.operands;
     const right = { value, batch, start: key, column: part.column, columns: this.#columns };
     this.#products.addProduct(block, lane, mixed, { rows: this.#queries, element }, this.#keys, right);
   }
@@ -258,7 +243,7 @@ class AttendWorkgroupWriter {
 
   #score(block: Block, part: Part, key: Expression, i: Expression, j: Expression): Scalar {
     const computation = this.#computation;
-    const { product, score } = this.#graph;
+    const { product, score } = this.#attention.graph;
     const { index, inside } = this.#place(part, key, i, j);
     computation.forget();
     computation.bind(product, s.load(this.#scores, this.#at(part.lane, i, j)));
@@ -275,17 +260,17 @@ class AttendWorkgroupWriter {
     j: Expression,
     exponential: Scalar,
   ): Scalar {
-    if (this.#kept === undefined) return exponential;
+    if (this.#attention.kept === undefined) return exponential;
     const { index, inside } = this.#place(part, key, i, j);
     this.#computation.forget();
-    const kept = this.#computation.elementWhere(inside, this.#kept, index, block);
+    const kept = this.#computation.elementWhere(inside, this.#attention.kept, index, block);
     return s.select(kept, exponential, s.constant("f32", 0));
   }
 
   /** Divides by the sums and stores, with whatever follows elementwise: a row after the other, by way of the slice. */
   #storeResults(block: Block, { batch, query, column, lane }: Part, mixed: LocalArray): void {
     const computation = this.#computation;
-    const [result] = this.#node.outputs;
+    const [result] = this.#attention.node.outputs;
     const { each, size, total: width } = this.#columns;
     block.loop("r", this.#queries.each, "unroll", (body, i) => {
       const at = (j: Expression): Expression => add(multiply(rowOf(lane, only), size), columnOf(lane, j));
@@ -293,7 +278,7 @@ class AttendWorkgroupWriter {
         cell.store(this.#slice, at(j), s.local(mixed, add(multiply(i, each), j))),
       );
       const row = rowOf(lane, i);
-      const factor = body.let(this.#factor(s.load(this.#sums, row)));
+      const factor = body.let(rowFactor(this.#attention, s.load(this.#sums, row)));
       body.loop("c", each, "loop", (cell, j) => {
         const [queryAt, columnAt] = [add(query, row), add(column, columnOf(lane, j))];
         const inside = and(lessThan(queryAt, this.#queries.total), lessThan(columnAt, width));
@@ -307,21 +292,14 @@ class AttendWorkgroupWriter {
     });
   }
 
-  #factor(sum: Scalar): Scalar {
-    const { dropout, emptyRow } = this.#attrs;
-    const quotient = s.binary("div", s.constant("f32", 1 / (1 - dropout)), sum);
-    const nothing = s.constant("f32", 0);
-    return emptyRow === "zero" ? s.select(s.binary("eq", sum, nothing), nothing, quotient) : quotient;
-  }
-
   #bindStatistics(row: Expression): void {
-    const [, maximum, logSum] = this.#node.outputs;
+    const [, maximum, logSum] = this.#attention.node.outputs;
     this.#computation.bind(maximum, s.load(this.#maxima, row));
     this.#computation.bind(logSum, s.unary("log", s.load(this.#sums, row)));
   }
 
   #unbindStatistics(): void {
-    for (const statistic of this.#node.outputs.slice(1)) this.#computation.unbind(statistic);
+    for (const statistic of this.#attention.node.outputs.slice(1)) this.#computation.unbind(statistic);
   }
 
   /** An invocation a query, of the first part of the columns. */
@@ -337,21 +315,8 @@ class AttendWorkgroupWriter {
 
   /** Stores the group's values of one element a column, or (without) of one element a row. */
   #store(block: Block, inside: Condition, rows: readonly Expression[], column: Expression | undefined): void {
-    const { shape } = this.#node.outputs[0];
-    const narrowShape = shape.slice(0, -1);
-    const wide = column === undefined ? rows : [...rows, column];
-    const wideShape = column === undefined ? narrowShape : shape;
-    const coordinates: Coordinates = { wide, wideShape, narrow: rows, narrowShape };
-    const isWide = (value: Value): boolean => numel(value.shape) === numel(shape);
-    const values = [...this.#scope.group.stores].filter((value) => isWide(value) === (column !== undefined));
-    const position = linearize(wide, wideShape);
-    const placed = values.map((value) => {
-      const place = placeOf(value.shape, coordinates);
-      if (place === undefined)
-        throw new InternalError(`attend kernel: ${value.node.op} has no place in the result`);
-      return { value, index: place.index, position };
-    });
-    this.#computation.where(inside, () => storeAll(block, this.#computation, placed));
+    const stored = storedAt(this.#attention, this.#scope.group, rows, column);
+    this.#computation.where(inside, () => storeAll(block, this.#computation, stored));
   }
 }
 

@@ -1,20 +1,13 @@
-import { InternalError } from "../../../graph/errors.ts";
 import type { Node, Value } from "../../../graph/node.ts";
 import { numel } from "../../../graph/shape.ts";
-import {
-  type AttentionGradientAttrs,
-  type AttentionGradientOperands,
-  attentionGradientOperands,
-} from "../../../ops/attentionOperands.ts";
-import { expand } from "../../../ops/builders.ts";
-import { typed } from "../../../ops/table.ts";
 import { always, and, type Condition, equalTo, lessThan } from "../../index/condition.ts";
 import { add, constant, type Expression, linearize, multiply } from "../../index/expression.ts";
 import type { Buffer, LocalArray, Scalar } from "../../kernel/ir.ts";
 import * as s from "../../kernel/scalars.ts";
 import type { Template } from "../../schedule/groups.ts";
-import { mayAttend, placeholder, primitivesOf, type ScoreGraph, scoreGraphOf } from "../attendScore.ts";
+import { mayAttend } from "../attendScore.ts";
 import { Scratch } from "../attendTiles.ts";
+import { type AttentionGradient, attentionGradientOf } from "../attention.ts";
 import { Block, Names } from "../block.ts";
 import { Computation, type LoweringScope } from "../compute.ts";
 import type { LoweredGroup } from "../loops.ts";
@@ -70,14 +63,7 @@ interface Stage {
 
 class AttendGradientWorkgroupWriter {
   readonly #scope: LoweringScope;
-  readonly #node: Node;
-  readonly #attrs: AttentionGradientAttrs;
-  readonly #operands: AttentionGradientOperands;
-  readonly #graph: ScoreGraph;
-  /** The score's gradient, and what follows from it. */
-  readonly #ofScore: Value;
-  readonly #derivative: readonly Value[];
-  readonly #kept: Value | undefined;
+  readonly #attention: AttentionGradient;
   readonly #computation: Computation;
   readonly #products: TileProducts;
   readonly #queries: Tiles;
@@ -90,22 +76,10 @@ class AttendGradientWorkgroupWriter {
   readonly #tile: Buffer;
   readonly #ofProbabilities: Buffer;
 
-  constructor(scope: LoweringScope, original: Node) {
-    const node = typed(original);
-    if (node.op !== "attentionGradient")
-      throw new InternalError(`attendGradient kernel: ${node.op} is no gradient of attention`);
-    const { attrs } = node;
-    const operands = attentionGradientOperands(node.inputs, attrs);
-    const { query, kept, scores } = operands;
+  constructor(scope: LoweringScope, node: Node) {
     this.#scope = scope;
-    this.#node = original;
-    this.#attrs = attrs;
-    this.#operands = operands;
-    this.#graph = scoreGraphOf(original, attrs);
-    this.#ofScore = placeholder(scores, query.dtype);
-    const { product, captured } = this.#graph;
-    this.#derivative = primitivesOf(attrs.derivative, [product, ...captured, this.#ofScore]);
-    this.#kept = kept && expand(kept, scores);
+    this.#attention = attentionGradientOf(node);
+    const { scores } = this.#attention.operands;
     this.#queries = tilesOf(scores[scores.length - 2], mostRowsEach);
     this.#keys = tilesOf(scores[scores.length - 1], mostRowsEach);
     this.#means = this.#scratch.make("means", numel(scores.slice(0, -1)));
@@ -130,7 +104,7 @@ class AttendGradientWorkgroupWriter {
       buffers: this.#computation.buffers,
       scratch: this.#wantsSlopes ? this.#scratch.buffers : [],
       shared: [this.#slice, this.#tile, this.#ofProbabilities],
-      flops: 2 * numel(this.#operands.scores) * this.#operationsOfScore(),
+      flops: 2 * numel(this.#attention.operands.scores) * this.#operationsOfScore(),
     };
   }
 
@@ -139,18 +113,18 @@ class AttendGradientWorkgroupWriter {
   }
 
   get #wantsCaptured(): boolean {
-    return this.#node.outputs.slice(3).some((output) => this.#wants(output));
+    return this.#attention.node.outputs.slice(3).some((output) => this.#wants(output));
   }
 
   /** Whether gradients of scores are needed: not for those of the values alone. */
   get #wantsSlopes(): boolean {
-    return this.#node.outputs.some((output, i) => i !== 2 && this.#wants(output));
+    return this.#attention.node.outputs.some((output, i) => i !== 2 && this.#wants(output));
   }
 
   #stages(): Stage[] {
-    const [ofQuery, ofKey, ofValue] = this.#node.outputs;
-    const { query, key, cotangent } = this.#operands;
-    const { scale } = this.#attrs;
+    const [ofQuery, ofKey, ofValue] = this.#attention.node.outputs;
+    const { query, key, cotangent } = this.#attention.operands;
+    const { scale } = this.#attention.attrs;
     const stages: Stage[] = [];
     const one = { rowFactor: 1, factor: 1 };
     if (this.#wants(ofValue))
@@ -164,8 +138,8 @@ class AttendGradientWorkgroupWriter {
   }
 
   #operationsOfScore(): number {
-    const depth = this.#operands.query.shape[this.#operands.query.shape.length - 1];
-    const width = this.#operands.value.shape[this.#operands.value.shape.length - 1];
+    const depth = this.#attention.operands.query.shape[this.#attention.operands.query.shape.length - 1];
+    const width = this.#attention.operands.value.shape[this.#attention.operands.value.shape.length - 1];
     return this.#stages().reduce(
       (sum, { tile, rows }) =>
         sum + depth + (tile === "slopes" ? width : 0) + rows.shape[rows.shape.length - 1],
@@ -175,7 +149,7 @@ class AttendGradientWorkgroupWriter {
 
   /** The sum over each row of the result times its gradient, less the gradient of the logarithm of the row's sum. */
   #writeMeans(block: Block): void {
-    const { scores, cotangent, result, logSumCotangent } = this.#operands;
+    const { scores, cotangent, result, logSumCotangent } = this.#attention.operands;
     const computation = this.#computation;
     const shape = scores.slice(0, -1);
     block.loops("m", shape, "grid", (body, at) => {
@@ -198,7 +172,7 @@ class AttendGradientWorkgroupWriter {
     const columns = tilesOf(rows.shape[rows.shape.length - 1], mostColumnsEach);
     // What is stored at every score must be stored where it is 0, too.
     const storesCaptured = along === "queries" && this.#wantsCaptured;
-    block.loops("b", this.#operands.scores.slice(0, -2), "grid", (at, batch) => {
+    block.loops("b", this.#attention.operands.scores.slice(0, -2), "grid", (at, batch) => {
       at.loop("w", Math.max(1, columns.count), "grid", (parts, chunk) => {
         parts.loop("i", fixed.count, "grid", (blocks, i) => {
           blocks.loop("l", invocations, "local", (body, lane) => {
@@ -211,7 +185,7 @@ class AttendGradientWorkgroupWriter {
               const captured = storesCaptured ? equalTo(chunk, 0) : always;
               const tile = { batch, query, key, lane, captured };
               const reach = { batch, query, queries: this.#queries.size, key, keys: this.#keys.size };
-              const seen = storesCaptured ? always : mayAttend(this.#graph.score, reach);
+              const seen = storesCaptured ? always : mayAttend(this.#attention.graph.score, reach);
               inner.when(seen, (body) => {
                 this.#writeTile(body, tile, stage.tile, storesCaptured);
                 if (output === undefined) return;
@@ -241,8 +215,8 @@ class AttendGradientWorkgroupWriter {
   /** Leaves probabilities (after dropout) or gradients of products in the tile, and stores gradients of what is captured. */
   #writeTile(block: Block, tile: Tile, what: Stage["tile"], storesCaptured: boolean): void {
     const { lane, batch, query, key } = tile;
-    const { cotangent, value } = this.#operands;
-    const { scale } = this.#attrs;
+    const { cotangent, value } = this.#attention.operands;
+    const { scale } = this.#attention.attrs;
     const rows = (of: Value, start: Expression, factor?: number): OperandRows => {
       return { value: of, batch, start, factor };
     };
@@ -258,7 +232,11 @@ class AttendGradientWorkgroupWriter {
         ),
       );
     };
-    multiplyInto(this.#tile, rows(this.#operands.query, query, scale), rows(this.#operands.key, key));
+    multiplyInto(
+      this.#tile,
+      rows(this.#attention.operands.query, query, scale),
+      rows(this.#attention.operands.key, key),
+    );
     if (what === "slopes") multiplyInto(this.#ofProbabilities, rows(cotangent, query), rows(value, key));
     block.loop("r", this.#queries.each, "loop", (body, i) =>
       this.#writeRow(body, tile, i, what === "slopes", storesCaptured),
@@ -272,7 +250,7 @@ class AttendGradientWorkgroupWriter {
     const query = add(tile.query, row);
     const isQuery = lessThan(query, this.#queries.total);
     const statistics = this.#statisticsOf(block, [...batch, query], isQuery);
-    const shape = this.#operands.scores.slice(0, -1);
+    const shape = this.#attention.operands.scores.slice(0, -1);
     const mean = wantsSlopes
       ? block.let(s.guard(isQuery, s.load(this.#means, linearize([...batch, query], shape)), 0))
       : nothing;
@@ -295,12 +273,12 @@ class AttendGradientWorkgroupWriter {
       if (storesCaptured)
         inner.when(and(inside, tile.captured), (stored) => this.#storeCaptured(stored, index, ofCaptured));
     });
-    this.#computation.unbind(this.#graph.product);
+    this.#computation.unbind(this.#attention.graph.product);
   }
 
   /** What is subtracted from the scores of a query before the exponential. */
   #statisticsOf(block: Block, at: readonly Expression[], isQuery: Condition): readonly Scalar[] {
-    const { maximum, logSum } = this.#operands;
+    const { maximum, logSum } = this.#attention.operands;
     this.#computation.forget();
     const of = (value: Value): Scalar => block.let(this.#computation.elementWhere(isQuery, value, at, block));
     const most = of(maximum);
@@ -308,7 +286,10 @@ class AttendGradientWorkgroupWriter {
     const empty = s.binary("eq", most, s.constant("f32", -infinity));
     const shift = block.let(s.select(empty, nothing, most));
     // A row of nothing but -infinity has a sum of 0: its logarithm makes NaN of the probabilities, 0 leaves them 0.
-    return [shift, this.#attrs.emptyRow === "zero" ? block.let(s.select(empty, nothing, log)) : log];
+    return [
+      shift,
+      this.#attention.attrs.emptyRow === "zero" ? block.let(s.select(empty, nothing, log)) : log,
+    ];
   }
 
   /** The probability of a score; from then on the score's product is known by its name. */
@@ -321,8 +302,10 @@ class AttendGradientWorkgroupWriter {
   ): Scalar {
     const computation = this.#computation;
     computation.forget();
-    computation.bind(this.#graph.product, block.let(product));
-    const element = computation.where(inside, () => computation.element(this.#graph.score, index, block));
+    computation.bind(this.#attention.graph.product, block.let(product));
+    const element = computation.where(inside, () =>
+      computation.element(this.#attention.graph.score, index, block),
+    );
     const score = s.guard(inside, element, -infinity);
     return block.let(
       s.unary(
@@ -334,9 +317,9 @@ class AttendGradientWorkgroupWriter {
 
   /** Drops what dropout drops, and scales the rest. */
   #dropping(block: Block, index: readonly Expression[], inside: Condition): (x: Scalar) => Scalar {
-    if (this.#kept === undefined) return (x) => x;
-    const kept = block.let(this.#computation.elementWhere(inside, this.#kept, index, block));
-    const factor = s.constant("f32", 1 / (1 - this.#attrs.dropout));
+    if (this.#attention.kept === undefined) return (x) => x;
+    const kept = block.let(this.#computation.elementWhere(inside, this.#attention.kept, index, block));
+    const factor = s.constant("f32", 1 / (1 - this.#attention.attrs.dropout));
     return (x) => s.select(kept, s.binary("mul", x, factor), nothing);
   }
 
@@ -348,17 +331,17 @@ class AttendGradientWorkgroupWriter {
     inside: Condition,
   ): readonly Scalar[] {
     const computation = this.#computation;
-    computation.bind(this.#ofScore, ofScore);
-    const found = this.#derivative.map((value) =>
+    computation.bind(this.#attention.ofScore, ofScore);
+    const found = this.#attention.derivative.map((value) =>
       block.let(computation.elementWhere(inside, value, index, block)),
     );
-    computation.unbind(this.#ofScore);
+    computation.unbind(this.#attention.ofScore);
     return found;
   }
 
   #storeCaptured(block: Block, index: readonly Expression[], gradients: readonly Scalar[]): void {
     gradients.forEach((gradient, i) => {
-      const output = this.#node.outputs[3 + i];
+      const output = this.#attention.node.outputs[3 + i];
       if (!this.#wants(output)) return;
       block.store(this.#computation.bufferOf(output), linearize(index, output.shape), gradient);
     });
